@@ -1,0 +1,4 @@
+"""The commands: thin."""
+
+
+def main() -> None: ...

@@ -1,0 +1,110 @@
+"""Frames: a restartable source of detector images. A file and a twin both satisfy it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+Codec = Literal["raw", "bslz4"]
+
+
+@dataclass(frozen=True)
+class FrameBlock:
+    """A few consecutive frames, still compressed where the file allows it.
+
+    index    (n,) int64: place of each frame in the order of acquisition, unique within its Frames
+    shape    rows, columns of one image as stored in the file
+    dtype    of the pixels
+    codec    "bslz4": `chunks` holds one HDF5 bitshuffle-LZ4 chunk a frame, header included; "raw": none
+    chunks   n byte buffers, or None
+    load     gives the decoded counts, shape (n, rows, columns); called at most once, only when needed
+    time_s   (n,) middle of each exposure, seconds since the epoch (UTC); NaN where unknown
+    monitor  (n,) incoming or transmitted beam, counts; None where nothing was recorded
+    """
+
+    index: np.ndarray
+    shape: tuple[int, int]
+    dtype: np.dtype
+    load: Callable[[], np.ndarray] = field(repr=False)
+    codec: Codec = "raw"
+    chunks: tuple[bytes, ...] | None = field(default=None, repr=False)
+    time_s: np.ndarray | None = None
+    monitor: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@runtime_checkable
+class Frames(Protocol):
+    """A restartable, picklable source of `FrameBlock`s. Holds paths, never open files.
+
+    name        for messages: file and dataset
+    shape       rows, columns of one image as stored
+    dtype       of the pixels
+    dead_value  what the detector writes for "no measurement" (2^32-1, 65535), or None
+    mask        (rows, columns) bool, True where a pixel never measures; None if the source has none
+    time_s      (n,) mid-exposure times, seconds since the epoch (UTC), or None
+    monitor     (n,) or None
+    digest      changes when the raw data change: part of every cache key
+    """
+
+    name: str
+    shape: tuple[int, int]
+    dtype: np.dtype
+    dead_value: int | None
+    mask: np.ndarray | None
+    time_s: np.ndarray | None
+    monitor: np.ndarray | None
+    digest: str
+
+    def __len__(self) -> int: ...
+
+    def blocks(self, start: int = 0, stop: int | None = None, size: int = 32) -> Iterator[FrameBlock]:
+        """Frames `start` to `stop` in blocks of at most `size`; may be called again at any time."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayFrames:
+    """Frames held in memory: for scripts, notebooks and tests."""
+
+    counts: np.ndarray
+    name: str = "array"
+    dead_value: int | None = None
+    mask: np.ndarray | None = None
+    time_s: np.ndarray | None = None
+    monitor: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (int(self.counts.shape[1]), int(self.counts.shape[2]))
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.counts.dtype
+
+    @property
+    def digest(self) -> str:
+        from .digest import digest
+
+        return digest(self.counts, self.mask, self.time_s, self.monitor, self.dead_value)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def blocks(self, start: int = 0, stop: int | None = None, size: int = 32) -> Iterator[FrameBlock]:
+        stop = len(self) if stop is None else min(stop, len(self))
+        for first in range(start, stop, size):
+            part = slice(first, min(first + size, stop))
+            yield FrameBlock(
+                index=np.arange(part.start, part.stop),
+                shape=self.shape,
+                dtype=self.dtype,
+                load=lambda part=part: self.counts[part],
+                time_s=None if self.time_s is None else self.time_s[part],
+                monitor=None if self.monitor is None else self.monitor[part],
+            )

@@ -1,0 +1,148 @@
+"""Geometry: where every pixel of the stored image looks. pyFAI does the trigonometry.
+
+Azimuth is in degrees, 0 to 360, 0 along +x (to the right looking downstream), 90 along +z (up). pyFAI's axis 1
+points up and its axis 2 to the right looking downstream, in each of its four image orientations, so azimuth =
+chi modulo 360. `orientation` is the EXIF number of PONI 2.1 and says how the image that the PONI belongs to was
+stored; `flip` says in addition how the stored image has to be turned to become that image.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from .errors import GeometryError
+
+Flip = Literal["none", "vertical", "horizontal", "both"]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A PONI (metres, radians) with its detector, wavelength in angstrom, and the flip of the stored image.
+
+    shape        rows, columns of the stored image; None when the PONI does not tell (see `for_shape`)
+    detector     a pyFAI detector name, or None for a plain one of `pixel_m`
+    orientation  1 top-left, 2 top-right, 3 bottom-right (pyFAI's default), 4 bottom-left, seen from behind the detector
+    """
+
+    distance_m: float
+    poni1_m: float
+    poni2_m: float
+    wavelength_A: float
+    pixel_m: tuple[float, float]
+    shape: tuple[int, int] | None = None
+    rot1: float = 0.0
+    rot2: float = 0.0
+    rot3: float = 0.0
+    orientation: int = 3
+    flip: Flip = "none"
+    detector: str | None = None
+    detector_config: str = "{}"
+
+    @classmethod
+    def from_poni(
+        cls, path: str | Path, *, flip: Flip = "none", orientation: int | None = None, wavelength_A: float | None = None
+    ) -> Geometry:
+        """Read a PONI file, version 1, 2 or 2.1.
+
+        `orientation` overrides what the file says. Raises `GeometryError` for what is no PONI, and for one without
+        wavelength when none is given.
+        """
+        from pyFAI.io.ponifile import PoniFile
+
+        try:
+            text = Path(path).read_text(errors="replace")
+            if "Distance" not in text:
+                raise ValueError("no Distance in it")
+            poni = PoniFile(str(path))
+            detector = poni.detector
+            dist, poni1, poni2 = float(poni.dist), float(poni.poni1), float(poni.poni2)
+        except OSError as error:
+            raise GeometryError(f"cannot be opened: {error.strerror or error}", where=str(path)) from error
+        except Exception as error:
+            raise GeometryError(
+                f"not a PONI file ({error})", where=str(path), fix="Make one with pyFAI-calib2 from a reference frame."
+            ) from error
+        wavelength = wavelength_A or (float(poni.wavelength) * 1e10 if poni.wavelength else None)
+        if not wavelength:
+            raise GeometryError("this PONI has no wavelength", where=str(path), fix="Add a line: Wavelength: 6.888e-11")
+        config = dict(detector.get_config() or {})
+        found = int(config.pop("orientation", 0) or 0)
+        named = type(detector).__name__ != "Detector"
+        shape = detector.max_shape if detector.max_shape is not None else config.get("max_shape")
+        return cls(
+            dist, poni1, poni2, wavelength, (float(detector.pixel1), float(detector.pixel2)),
+            None if shape is None or None in shape else (int(shape[0]), int(shape[1])),
+            float(poni.rot1 or 0), float(poni.rot2 or 0), float(poni.rot3 or 0),
+            orientation or found or 3, flip, detector.__class__.__name__ if named else None,
+            json.dumps(config) if named else "{}",
+        )  # fmt: skip
+
+    def for_shape(self, shape: tuple[int, int], *, name: str = "frames") -> Geometry:
+        """This geometry for images of `shape`. Raises `GeometryError` if it belongs to another detector size."""
+        if self.shape is None:
+            return replace(self, shape=tuple(shape))
+        if tuple(self.shape) != tuple(shape):
+            raise GeometryError(
+                f"images are {shape[0]} x {shape[1]} pixels, the geometry is for {self.shape[0]} x {self.shape[1]}"
+                + (f" ({self.detector})" if self.detector else ""),
+                where=name, fix="Use the PONI of this detector, or of this binning and region of interest.",
+            )  # fmt: skip
+        return self
+
+    @cached_property
+    def integrator(self):
+        """pyFAI's AzimuthalIntegrator of the image that the PONI belongs to (before `flip`)."""
+        from pyFAI.detectors import Detector, detector_factory
+        from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+        if self.shape is None:
+            raise GeometryError("the detector size is unknown", fix="Call for_shape((rows, columns)) first.")
+        if self.detector:
+            detector = detector_factory(self.detector, {**json.loads(self.detector_config), "orientation": self.orientation})
+        else:
+            detector = Detector(*self.pixel_m, max_shape=self.shape, orientation=self.orientation)
+        return AzimuthalIntegrator(
+            self.distance_m, self.poni1_m, self.poni2_m, self.rot1, self.rot2, self.rot3,
+            detector=detector, wavelength=self.wavelength_A * 1e-10,
+        )  # fmt: skip
+
+    def to_stored(self, image: np.ndarray) -> np.ndarray:
+        """Turn an array of the PONI's image into the layout of the stored image (flips are their own inverse)."""
+        if self.flip in ("vertical", "both"):
+            image = image[::-1]
+        if self.flip in ("horizontal", "both"):
+            image = image[:, ::-1]
+        return np.ascontiguousarray(image)
+
+    def q(self) -> np.ndarray:
+        """Momentum transfer at pixel centres, (rows, columns), 1/angstrom: q = 4 pi sin(theta) / lambda."""
+        return self.to_stored(self.integrator.center_array(unit="q_A^-1"))
+
+    def two_theta(self) -> np.ndarray:
+        """Scattering angle at pixel centres, (rows, columns), degrees."""
+        return self.to_stored(self.integrator.center_array(unit="2th_deg"))
+
+    def azimuth(self) -> np.ndarray:
+        """Azimuth of pixel centres, (rows, columns), degrees in [0, 360)."""
+        return np.mod(self.to_stored(self.integrator.center_array(unit="chi_deg")), 360.0)
+
+    def solid_angle(self) -> np.ndarray:
+        """Relative solid angle of each pixel, (rows, columns); 1 at normal incidence."""
+        return self.to_stored(self.integrator.solidAngleArray(self.shape))
+
+    def polarisation(self, factor: float, axis_deg: float = 0.0) -> np.ndarray:
+        """Polarisation factor of each pixel, (rows, columns); `factor` 1 is fully horizontal, as in pyFAI."""
+        return self.to_stored(self.integrator.polarization(self.shape, factor=factor, axis_offset=np.deg2rad(axis_deg)))
+
+    def detector_mask(self) -> np.ndarray | None:
+        """Gaps that pyFAI knows of for a named detector, (rows, columns), True where masked; else None."""
+        if self.detector is None:
+            return None
+        mask = self.integrator.detector.mask
+        return None if mask is None else self.to_stored(np.asarray(mask, bool))
