@@ -1,0 +1,227 @@
+"""The experiment file: one TOML, checked, with errors that name line, key and what was expected."""
+
+from __future__ import annotations
+
+import glob
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from operando.core import Cell, Layer, Phase
+from operando.core.errors import ExperimentError
+
+from .toml_lines import describe, line_of
+
+Positive = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Every table of the file: unknown keys are errors, values cannot be changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class LayerSection(Section):
+    name: str
+    thickness_um: Annotated[float, Field(ge=0)]
+    phase: str | None = None
+
+
+class CellSection(Section):
+    """Layers from the substrate up, and the active area."""
+
+    area_cm2: Positive
+    layers: list[LayerSection] = Field(min_length=1)
+
+    def build(self) -> Cell:
+        return Cell(tuple(Layer(**layer.model_dump()) for layer in self.layers), self.area_cm2)
+
+
+class PhaseSection(Section):
+    """Either `cif`, or a space group with the cell parameters (angstrom, degrees) that it leaves free."""
+
+    a: Positive | None = None
+    b: Positive | None = None
+    c: Positive | None = None
+    alpha: Positive = 90.0
+    beta: Positive = 90.0
+    gamma: Positive | None = None
+    spacegroup: str | None = None
+    cif: str | None = None
+
+    @model_validator(mode="after")
+    def one_form(self):
+        if (self.cif is None) == (self.a is None or self.spacegroup is None):
+            raise ValueError("a phase needs either cif, or spacegroup and a (with b, c where they are free)")
+        return self
+
+    def build(self, name: str) -> Phase:
+        if self.cif is not None:
+            return Phase.from_cif(self.cif, name)
+        values = self.model_dump(exclude={"cif"}, exclude_none=True)
+        return Phase.from_parameters(name, **values)
+
+
+class CyclerSection(Section):
+    file: str
+    clock_offset_s: float | Literal["find"] = 0.0
+
+
+class GridSection(Section):
+    rows: PositiveInt
+    columns: PositiveInt
+    step_z_um: float
+    step_x_um: float
+    order: Literal["same", "snake"] = "same"
+
+    @field_validator("step_z_um", "step_x_um")
+    @classmethod
+    def not_zero(cls, value: float) -> float:
+        if value == 0:
+            raise ValueError("a step cannot be zero")
+        return value
+
+
+class RingSection(Section):
+    """A ring to follow. `families` are groups of azimuths (degrees, 0 along +x, 90 along +z) fitted together."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    phase: str
+    hkl: tuple[int, int, int]
+    families: dict[str, list[float]] = {}
+    half_width_deg: Annotated[float, Field(gt=0, le=180)] = 10.0
+    q_range: tuple[Positive, Positive] | None = None
+    shape: Literal["gaussian", "pseudo-voigt"] = "gaussian"
+
+    @field_validator("q_range")
+    @classmethod
+    def ascending(cls, value):
+        if value is not None and value[0] >= value[1]:
+            raise ValueError("q_range must be [lowest, highest] in 1/angstrom")
+        return value
+
+
+class XrdSection(Section):
+    """Micro-XRD maps. Nothing that is missing is replaced: a mask, geometry or monitor is named, or is "none"."""
+
+    scans: str | list[str]
+    dataset: str | None = None
+    geometry: str
+    flip: Literal["none", "vertical", "horizontal", "both"] = "none"
+    orientation: Annotated[int, Field(ge=1, le=4)] | None = None
+    mask: str = "detector"
+    monitor: str = "recorded"
+    motors: tuple[str, str] | None = None
+    grid: GridSection | None = None
+    incomplete: bool = False
+    rings: list[RingSection] = []
+    azimuth_bins: Annotated[int, Field(ge=4, le=3600)] = 360
+    pattern_bins: Annotated[int, Field(ge=10, le=20000)] = 1000
+    q_range: tuple[Positive, Positive] | None = None
+    solid_angle: bool = True
+    polarisation: Annotated[float, Field(ge=-1, le=1)] | None = None
+    flat: str | None = None
+    dark: str | None = None
+    splitting: Literal["none", "bbox"] = "none"
+
+    @model_validator(mode="after")
+    def rings_are_distinct(self):
+        names = [ring.name for ring in self.rings]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"two rings are called {twice.pop()!r}")
+        return self
+
+
+class Experiment(Section):
+    """One experiment: a cell, a cycler file, and the techniques that were used."""
+
+    title: str
+    cell: CellSection | None = None
+    phases: dict[str, PhaseSection] = {}
+    cycler: CyclerSection | None = None
+    xrd: XrdSection | None = None
+
+    @model_validator(mode="after")
+    def phases_exist(self):
+        for ring in self.xrd.rings if self.xrd else []:
+            if ring.phase not in self.phases:
+                raise ValueError(f"xrd.rings: ring {ring.name!r} names phase {ring.phase!r}, which [phases] does not have")
+        return self
+
+
+#: keys that hold paths: (section, key); values that are words, not paths
+PATHS = {("cycler", "file"): (), ("xrd", "geometry"): (), ("xrd", "mask"): ("detector", "none"),
+         ("xrd", "flat"): (), ("xrd", "dark"): ()}  # fmt: skip
+
+
+def load_experiment(path: str | Path, overrides: dict[str, Any] | None = None) -> Experiment:
+    """Read, check and resolve an experiment file; paths come out absolute.
+
+    `overrides` maps dotted keys ("xrd.scans") to values that beat the file. Raises `ExperimentError` with line, key
+    and what was expected, for the first thing wrong.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ExperimentError("no such file", where=str(path), fix="operando demo writes an example.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"cannot be read ({error})", where=str(path)) from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(f"not valid TOML: {error}", where=str(path)) from error
+    for key, value in (overrides or {}).items():
+        _set(data, key.split("."), value)
+    try:
+        experiment = Experiment.model_validate(data)
+    except ValidationError as error:
+        what, loc, fix = describe(error, Experiment)
+        where = f"{path}, line {line_of(text, loc)}" if loc else str(path)
+        raise ExperimentError(what, where=where, fix=fix) from error
+    return _resolved(experiment, path, text)
+
+
+def _set(data: dict, keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        data = data.setdefault(key, {})
+    data[keys[-1]] = value
+
+
+def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
+    """Make every path absolute, and stop at the first that leads nowhere."""
+    folder = path.resolve().parent
+    data = experiment.model_dump()
+
+    def there(value: str, loc: tuple) -> str:
+        full = folder / Path(value).expanduser()
+        if not full.exists():
+            key = ".".join(map(str, loc))
+            raise ExperimentError(
+                f"{key}: no such file: {value}", where=f"{path}, line {line_of(text, loc)}",
+                fix=f"It is looked for beside {path.name}, in {folder}. Write the path relative to that folder.",
+            )  # fmt: skip
+        return str(full)
+
+    for (section, key), words in PATHS.items():
+        value = (data.get(section) or {}).get(key)
+        if value is not None and value not in words:
+            data[section][key] = there(value, (section, key))
+    for name, phase in data["phases"].items():
+        if phase["cif"] is not None:
+            phase["cif"] = there(phase["cif"], ("phases", name, "cif"))
+    if experiment.xrd is not None:
+        patterns = [experiment.xrd.scans] if isinstance(experiment.xrd.scans, str) else experiment.xrd.scans
+        found = [file for pattern in patterns for file in sorted(glob.glob(str(folder / Path(pattern).expanduser())))]
+        if not found:
+            raise ExperimentError(
+                f"xrd.scans: no file matches {', '.join(patterns)}",
+                where=f"{path}, line {line_of(text, ('xrd', 'scans'))}",
+                fix=f"It is looked for beside {path.name}, in {folder}.",
+            )  # fmt: skip
+        data["xrd"]["scans"] = found
+    return Experiment.model_validate(data)
