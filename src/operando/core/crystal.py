@@ -27,7 +27,8 @@ class Reflection:
 
     @property
     def label(self) -> str:
-        return f"{self.phase}({' '.join(map(str, self.hkl)) if max(map(abs, self.hkl)) > 9 else ''.join(map(str, self.hkl))})"
+        gap = " " if max(map(abs, self.hkl)) > 9 else ""
+        return f"{self.phase}({gap.join(map(str, self.hkl))})"
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,7 @@ class Phase:
     spacegroup: str = "P1"
 
     def __post_init__(self) -> None:
-        if _spacegroup(self.spacegroup) is None:
-            raise InputError(
-                f"unknown space group {self.spacegroup!r}",
-                where=f"phase {self.name}",
-                fix="Write it as in the International Tables, for example R-3m or P63/mmc.",
-            )
+        _known(self.spacegroup, self.name)
         if min(self.a, self.b, self.c) <= 0:
             raise InputError("cell lengths must be positive, in angstrom", where=f"phase {self.name}")
 
@@ -65,8 +61,7 @@ class Phase:
 
         Raises `InputError` when a parameter that the system leaves free is missing.
         """
-        group = _spacegroup(spacegroup)
-        system = group.crystal_system_str() if group is not None else "triclinic"
+        system = _known(spacegroup, name).crystal_system_str()
         hexagonal = system in ("hexagonal", "trigonal") and alpha == 90.0
         if gamma is None:
             gamma = 120.0 if hexagonal else 90.0
@@ -118,7 +113,9 @@ class Phase:
                 f"reflection ({h} {k} {l}) is systematically absent in {self.spacegroup}",
                 where=f"phase {self.name}", fix="Check the indices and the setting of the space group.",
             )  # fmt: skip
-        return Reflection(self.name, (h, k, l), self.d_spacing((h, k, l)), _multiplicity(operations, (h, k, l)))
+        return Reflection(
+            self.name, (h, k, l), self.d_spacing((h, k, l)), _multiplicity(operations, (h, k, l))
+        )
 
     def reflections(self, q_max: float, q_min: float = 0.0) -> list[Reflection]:
         """Every allowed family of planes with q_min <= q <= q_max (1/angstrom), in order of q."""
@@ -136,6 +133,16 @@ def _spacegroup(symbol: str):
     group = gemmi.find_spacegroup_by_name(symbol)
     if group is not None and group.ext == "R":  # we use hexagonal axes for rhombohedral groups
         group = gemmi.find_spacegroup_by_name(f"{group.hm}:H") or group
+    return group
+
+
+def _known(symbol: str, phase: str):
+    group = _spacegroup(symbol)
+    if group is None:
+        raise InputError(
+            f"unknown space group {symbol!r}", where=f"phase {phase}",
+            fix="Write it as in the International Tables, for example R-3m or P63/mmc.",
+        )  # fmt: skip
     return group
 
 

@@ -31,7 +31,9 @@ def _feed(state, item) -> None:
         for name in sorted(map(str, item.variables)):
             variable = item[name]
             state.update(f"variable {name} {variable.dims} ".encode())
-            _feed(state, np.asarray(variable.values) if variable.dtype != object else variable.values.tolist())
+            _feed(
+                state, np.asarray(variable.values) if variable.dtype != object else variable.values.tolist()
+            )
     elif dataclasses.is_dataclass(item) and not isinstance(item, type):
         state.update(f"{type(item).__name__} ".encode())
         for entry in dataclasses.fields(item):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -104,7 +105,7 @@ class ArrayFrames:
                 index=np.arange(part.start, part.stop),
                 shape=self.shape,
                 dtype=self.dtype,
-                load=lambda part=part: self.counts[part],
+                load=partial(self.counts.__getitem__, part),
                 time_s=None if self.time_s is None else self.time_s[part],
                 monitor=None if self.monitor is None else self.monitor[part],
             )

@@ -46,7 +46,12 @@ class Geometry:
 
     @classmethod
     def from_poni(
-        cls, path: str | Path, *, flip: Flip = "none", orientation: int | None = None, wavelength_A: float | None = None
+        cls,
+        path: str | Path,
+        *,
+        flip: Flip = "none",
+        orientation: int | None = None,
+        wavelength_A: float | None = None,
     ) -> Geometry:
         """Read a PONI file, version 1, 2 or 2.1.
 
@@ -66,11 +71,15 @@ class Geometry:
             raise GeometryError(f"cannot be opened: {error.strerror or error}", where=str(path)) from error
         except Exception as error:
             raise GeometryError(
-                f"not a PONI file ({error})", where=str(path), fix="Make one with pyFAI-calib2 from a reference frame."
+                f"not a PONI file ({error})",
+                where=str(path),
+                fix="Make one with pyFAI-calib2 from a reference frame.",
             ) from error
         wavelength = wavelength_A or (float(poni.wavelength) * 1e10 if poni.wavelength else None)
         if not wavelength:
-            raise GeometryError("this PONI has no wavelength", where=str(path), fix="Add a line: Wavelength: 6.888e-11")
+            raise GeometryError(
+                "this PONI has no wavelength", where=str(path), fix="Add a line: Wavelength: 6.888e-11"
+            )
         config = dict(detector.get_config() or {})
         found = int(config.pop("orientation", 0) or 0)
         named = type(detector).__name__ != "Detector"
@@ -86,7 +95,7 @@ class Geometry:
     def for_shape(self, shape: tuple[int, int], *, name: str = "frames") -> Geometry:
         """This geometry for images of `shape`. Raises `GeometryError` if it belongs to another detector size."""
         if self.shape is None:
-            return replace(self, shape=tuple(shape))
+            return replace(self, shape=(int(shape[0]), int(shape[1])))
         if tuple(self.shape) != tuple(shape):
             raise GeometryError(
                 f"images are {shape[0]} x {shape[1]} pixels, the geometry is for {self.shape[0]} x {self.shape[1]}"
@@ -104,7 +113,9 @@ class Geometry:
         if self.shape is None:
             raise GeometryError("the detector size is unknown", fix="Call for_shape((rows, columns)) first.")
         if self.detector:
-            detector = detector_factory(self.detector, {**json.loads(self.detector_config), "orientation": self.orientation})
+            detector = detector_factory(
+                self.detector, {**json.loads(self.detector_config), "orientation": self.orientation}
+            )
         else:
             detector = Detector(*self.pixel_m, max_shape=self.shape, orientation=self.orientation)
         return AzimuthalIntegrator(
@@ -138,7 +149,9 @@ class Geometry:
 
     def polarisation(self, factor: float, axis_deg: float = 0.0) -> np.ndarray:
         """Polarisation factor of each pixel, (rows, columns); `factor` 1 is fully horizontal, as in pyFAI."""
-        return self.to_stored(self.integrator.polarization(self.shape, factor=factor, axis_offset=np.deg2rad(axis_deg)))
+        return self.to_stored(
+            self.integrator.polarization(self.shape, factor=factor, axis_offset=np.deg2rad(axis_deg))
+        )
 
     def detector_mask(self) -> np.ndarray | None:
         """Gaps that pyFAI knows of for a named detector, (rows, columns), True where masked; else None."""

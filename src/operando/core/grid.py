@@ -101,7 +101,9 @@ class ScanGrid:
         inside = point >= 0
         size = len(self.z_um) * len(self.x_um)
         data = values.values[inside]
-        flat = np.zeros((size, *values.shape[1:]), np.result_type(data.dtype, np.float32) if not add else data.dtype)
+        flat = np.zeros(
+            (size, *values.shape[1:]), np.result_type(data.dtype, np.float32) if not add else data.dtype
+        )
         used = point[inside]
         if len(np.unique(used)) == len(used):
             flat[used] = data
@@ -123,12 +125,16 @@ class ScanGrid:
         if FRAME not in weight.dims:
             weight = weight.expand_dims({FRAME: sums.signal[FRAME].values})
         return Sums(
-            self.to_map(sums.signal, add=True), self.to_map(sums.variance, add=True), self.to_map(weight, add=True)
+            self.to_map(sums.signal, add=True),
+            self.to_map(sums.variance, add=True),
+            self.to_map(weight, add=True),
         )
 
     def coords(self) -> dict[str, xr.DataArray]:
         return {
-            "z": xr.DataArray(self.z_um, dims="z", attrs={"units": "um", "long_name": "z, substrate to surface"}),
+            "z": xr.DataArray(
+                self.z_um, dims="z", attrs={"units": "um", "long_name": "z, substrate to surface"}
+            ),
             "x": xr.DataArray(self.x_um, dims="x", attrs={"units": "um", "long_name": "x, along the film"}),
         }
 

@@ -36,7 +36,9 @@ class Sums:
     def intensity(self) -> xr.Dataset:
         """signal / weight with its 1-sigma error; NaN where the weight is zero."""
         weight = self.weight.where(self.weight > 0)
-        return xr.Dataset({"intensity": self.signal / weight, "intensity_err": np.sqrt(self.variance) / weight})
+        return xr.Dataset(
+            {"intensity": self.signal / weight, "intensity_err": np.sqrt(self.variance) / weight}
+        )
 
     def sum(self, *dims: str) -> Sums:
         """Sum over named dims (bins into coarser ones, frames into one)."""

@@ -149,7 +149,9 @@ class Experiment(Section):
     def phases_exist(self):
         for ring in self.xrd.rings if self.xrd else []:
             if ring.phase not in self.phases:
-                raise ValueError(f"xrd.rings: ring {ring.name!r} names phase {ring.phase!r}, which [phases] does not have")
+                raise ValueError(
+                    f"xrd.rings: ring {ring.name!r} names phase {ring.phase!r}, which [phases] does not have"
+                )
         return self
 
 
@@ -168,7 +170,9 @@ def load_experiment(path: str | Path, overrides: dict[str, Any] | None = None) -
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ExperimentError("no such file", where=str(path), fix="operando demo writes an example.") from error
+        raise ExperimentError(
+            "no such file", where=str(path), fix="operando demo writes an example."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ExperimentError(f"cannot be read ({error})", where=str(path)) from error
     try:
@@ -216,7 +220,11 @@ def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
             phase["cif"] = there(phase["cif"], ("phases", name, "cif"))
     if experiment.xrd is not None:
         patterns = [experiment.xrd.scans] if isinstance(experiment.xrd.scans, str) else experiment.xrd.scans
-        found = [file for pattern in patterns for file in sorted(glob.glob(str(folder / Path(pattern).expanduser())))]
+        found = [
+            file
+            for pattern in patterns
+            for file in sorted(glob.glob(str(folder / Path(pattern).expanduser())))
+        ]
         if not found:
             raise ExperimentError(
                 f"xrd.scans: no file matches {', '.join(patterns)}",

@@ -56,7 +56,7 @@ def describe_machine() -> dict[str, Any]:
             return "absent"
 
     return {
-        "cpu": _processor(), "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu": _processor(), "cores": len(os.sched_getaffinity(0)),
         "memory_gb": _memory_gb(), "system": platform.platform(), "python": platform.python_version(),
         "operando": of("operando"), "packages": {package: of(package) for package in PACKAGES},
     }  # fmt: skip

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from operando.core import digest
@@ -40,9 +39,9 @@ def versioned(version: str) -> Callable:
 class Stages:
     """A folder of finished stages. `stage` is the only code that writes one.
 
-    The key of a result is its function's name and version, its settings, and the digests of its inputs. A result is written
-    under a temporary name and renamed when complete, so a killed run loses nothing that was finished and never
-    leaves half a result.
+    The key of a result is its function's name and version, its settings, and the digests of its inputs.
+    A result is written under a temporary name and renamed when complete, so a killed run loses nothing
+    that was finished and never leaves half a result.
     """
 
     folder: Path
@@ -82,7 +81,14 @@ class Stages:
         note = detail(result) if detail else ""
         plain = {k: str(v) for k, v in settings.items()}
         self.processes.append(
-            Process(label, version, seconds, plain, digests, ("found, " if found else "") + note if note or found else "")
+            Process(
+                label,
+                version,
+                seconds,
+                plain,
+                digests,
+                ("found, " if found else "") + note if note or found else "",
+            )
         )
         return result
 
@@ -104,13 +110,17 @@ class Stages:
 
 def write_stage(result: xr.Dataset, path: Path) -> None:
     """Write a Dataset as one chunk a variable: stages are read whole."""
-    encoding = {name: {"chunks": result[name].shape or None} for name in result.variables if result[name].ndim}
+    encoding = {
+        name: {"chunks": result[name].shape or None} for name in result.variables if result[name].ndim
+    }
     result.to_zarr(path, mode="w", consolidated=True, encoding=encoding, zarr_format=2)
 
 
 def read_stage(path: Path) -> xr.Dataset:
     """Read a finished stage into memory."""
-    with xr.open_zarr(path, consolidated=True, chunks=None, mask_and_scale=False, decode_times=False) as dataset:
+    with xr.open_zarr(
+        path, consolidated=True, chunks=None, mask_and_scale=False, decode_times=False
+    ) as dataset:
         return dataset.load()
 
 
@@ -121,7 +131,7 @@ def identity(value: Any) -> str:
     own = getattr(value, "digest", None)
     if isinstance(own, str):
         return own
-    return digest(value if not isinstance(value, np.ndarray) else value)
+    return digest(value)
 
 
 @contextlib.contextmanager

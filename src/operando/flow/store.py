@@ -43,11 +43,17 @@ def read_results(path: str | Path) -> Results:
     try:
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != FORMAT:
-                raise ReadError("not a results file of operando", where=str(path), fix="Give a run folder or its results.nxs.")
+                raise ReadError(
+                    "not a results file of operando",
+                    where=str(path),
+                    fix="Give a run folder or its results.nxs.",
+                )
             entry = file["entry"]
             record = json.loads(entry["record"][()])
             groups: dict[str, xr.Dataset] = {}
-            entry.visititems(lambda name, item: groups.__setitem__(name, _read_dataset(item)) if _is_data(item) else None)
+            entry.visititems(
+                lambda name, item: groups.__setitem__(name, _read_dataset(item)) if _is_data(item) else None
+            )
     except OSError as error:
         raise ReadError(f"cannot be read ({error})", where=str(path)) from error
     processes = [Process(**process) for process in record.pop("processes")]
@@ -72,12 +78,18 @@ def _write_dataset(group: h5py.Group, dataset: xr.Dataset) -> None:
     for name, variable in dataset.variables.items():
         values = variable.values
         if values.dtype.kind in "OUT":
-            values = np.array([str(v) for v in values.reshape(-1)], dtype=h5py.string_dtype()).reshape(values.shape)
-        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if values.size > 1000 else {}
+            values = np.array([str(v) for v in values.reshape(-1)], dtype=h5py.string_dtype()).reshape(
+                values.shape
+            )
+        options = (
+            {"compression": "gzip", "compression_opts": 1, "shuffle": True} if values.size > 1000 else {}
+        )
         item = group.create_dataset(str(name), data=values, **options)
         item.attrs["dims"] = json.dumps(list(variable.dims))
         for key, value in variable.attrs.items():
-            item.attrs[str(key)] = value if isinstance(value, (str, int, float, np.ndarray, np.generic)) else json.dumps(value)
+            item.attrs[str(key)] = (
+                value if isinstance(value, (str, int, float, np.ndarray, np.generic)) else json.dumps(value)
+            )
     group.attrs["coordinates"] = json.dumps([str(name) for name in dataset.coords])
     group.attrs["attributes"] = json.dumps(dataset.attrs, default=str)
     signal = _signal(dataset)
@@ -113,7 +125,7 @@ PREFERRED = ("c", "a", "q", "intensity", "transmission", "total_counts", "voltag
 def _signal(dataset: xr.Dataset) -> str | None:
     named = [name for name in PREFERRED if name in dataset.data_vars]
     numeric = [str(n) for n, v in dataset.data_vars.items() if v.ndim and v.dtype.kind in "iuf"]
-    return (named or numeric or [None])[0]
+    return next(iter(named + numeric), None)
 
 
 def _default(groups: dict[str, xr.Dataset]) -> str | None:
@@ -140,6 +152,11 @@ def _write_process(entry: h5py.Group, number: int, process: Process) -> None:
     note["type"] = "application/json"
     note["description"] = process.name
     note["data"] = json.dumps(
-        {"settings": process.settings, "inputs": process.inputs, "seconds": process.seconds, "detail": process.detail},
+        {
+            "settings": process.settings,
+            "inputs": process.inputs,
+            "seconds": process.seconds,
+            "detail": process.detail,
+        },
         default=str,
     )

@@ -70,7 +70,9 @@ def describe(error: ValidationError, model: type[BaseModel]) -> tuple[str, Locat
 
 def _is_branch(part: int | str) -> bool:
     """pydantic puts the tried member of a union into the location: that is no key of the file."""
-    return isinstance(part, str) and (part in ("float", "str", "int") or part.startswith(("literal[", "list[")))
+    return isinstance(part, str) and (
+        part in ("float", "str", "int") or part.startswith(("literal[", "list["))
+    )
 
 
 def _fields(model: type[BaseModel], loc: Location) -> list[str]:
@@ -82,7 +84,7 @@ def _fields(model: type[BaseModel], loc: Location) -> list[str]:
             if part not in current.model_fields:
                 return []
             current = current.model_fields[str(part)].annotation
-        members = [a for a in typing.get_args(current)]
+        members = list(typing.get_args(current))
         models = [m for m in (*members, current) if isinstance(m, type) and issubclass(m, BaseModel)]
         current = models[0] if models else current
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
@@ -93,5 +95,9 @@ def _near(key: str, known: list[str]) -> str:
     same_stem = [name for name in known if name.rsplit("_", 1)[0] == stem and name != key]
     near = same_stem or difflib.get_close_matches(key, known, n=1)
     if near:
-        return f"Did you mean {near[0]}? The unit is part of the name." if same_stem else f"Did you mean {near[0]}?"
+        return (
+            f"Did you mean {near[0]}? The unit is part of the name."
+            if same_stem
+            else f"Did you mean {near[0]}?"
+        )
     return f"Known keys here: {', '.join(known)}." if known else ""

@@ -1,0 +1,45 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check -q
+CONSTRAINTS := $(if $(CI),-c .ci/constraints.txt,)
+export MPLBACKEND = Agg
+
+.PHONY: demo test lint bench docs clean
+
+demo: $(VENV)/.core      ## venv, install, a twin experiment analysed, report
+	$(BIN)/operando demo --output demo
+
+test: $(VENV)/.test      ## venv, install with test extras, all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev       ## ruff, import-linter, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev      ## peers and ours in one run; the table goes to benchmarks/README.md by hand
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.docs      ## the documentation site, built into site/
+	$(BIN)/mkdocs build --strict
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml
+	$(PIP) install $(CONSTRAINTS) -e . && touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(PIP) install $(CONSTRAINTS) -e '.[test]' && touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(PIP) install $(CONSTRAINTS) -e '.[dev]' && touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(PIP) install $(CONSTRAINTS) -e '.[docs]' && touch $@
+
+clean:
+	rm -rf $(VENV) site demo
