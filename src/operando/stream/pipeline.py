@@ -1,0 +1,266 @@
+"""`run`: one pass over frames through several reductions, on threads, a process pool or a cluster."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import os
+import pickle
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from ..core import FrameBlock, Frames, Sums, digest, merge
+from ..core.errors import InputError, ReadError
+from .program import Program, compile_program, result
+from .reductions import Reduction
+from .store import Column, Finished, Folder, Memory, Span, narrow
+
+LOG = logging.getLogger("operando.stream")
+
+#: frames decoded and binned together
+LANES = 32
+#: most frames of one span: what is redone after a kill
+SPAN = 512
+#: results above this go to files even without a checkpoint folder
+SPILL_BYTES = 512 * 2**20
+
+_PROGRAMS: dict[str, Program] = {}
+
+
+def run(
+    reductions: Sequence[Reduction],
+    frames: Frames,
+    *,
+    map: Callable = builtins.map,
+    threads: int | None = None,
+    checkpoint: str | Path | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Sums]:
+    """Pass once over all frames and return the `Sums` of every reduction by name.
+
+    The result is the same to the last bit for any `map`, number of threads and cut into blocks, and after a resume.
+
+    map         the built-in; or that of a process pool, or of a Dask client (then each task uses one thread
+                unless `threads` says more)
+    threads     default: the cores this process may use
+    checkpoint  a folder: finished spans of frames are kept there, a run that was killed goes on from them, and large
+                results are memory-mapped from it. Settings and frames are part of its key: a stale one is never used
+    progress    called with (frames done, frames in all)
+
+    Raises `InputError` for reductions that meet no live pixel or share a name, `ReadError` with the frame number for
+    damaged data, `OperandoError` when the disk is full (finished spans stay).
+    """
+    if len(frames) == 0:
+        raise InputError("no frames", where=frames.name, fix="Check the file: the scan may not have started.")
+    job = Job(tuple(reductions), frames, _key(reductions, frames))
+    program = job.program()
+    columns = program.columns()
+    folder, spilled = _folder(job, columns, checkpoint)
+    spans = _spans(len(frames))
+    done = {span: folder.load(span) for span in spans if folder and folder.finished(span)}
+    todo = [span for span in spans if span not in done]
+    own = map is builtins.map
+    threads = threads or (cores() if own else 1)
+    program.explain(threads, frames.name)
+    if done:
+        LOG.info("%d of %d spans were finished before in %s", len(done), len(spans), folder and folder.path)
+    whole = None if folder else Memory(columns, (0, len(frames)))
+    work = (
+        _stream(job, folder, threads, todo)
+        if own
+        else _results(map(partial(_task, job, folder, threads), todo))
+    )
+    counted = sum(stop - start for start, stop in done)
+    started, before = time.perf_counter(), counted
+    for finished in work:
+        for key, values in finished.arrays.items():
+            whole.write(key, finished.span[0], values)  # type: ignore[union-attr]
+        finished.arrays = {}
+        done[finished.span] = finished
+        counted += finished.span[1] - finished.span[0]
+        if progress:
+            progress(counted, len(frames))
+    seconds = time.perf_counter() - started
+    LOG.info(
+        "%d frames in %.2f s: %.0f frames/s",
+        counted - before,
+        seconds,
+        (counted - before) / max(seconds, 1e-9),
+    )
+    arrays = whole.arrays if whole else {key: folder.open(key) for key in columns}  # type: ignore[union-attr]
+    results = result(program, [done[span] for span in spans], arrays, folder)
+    if spilled:
+        shutil.rmtree(folder.path.parent, ignore_errors=True)  # type: ignore[union-attr] # the maps stay readable
+    return {reduction.name: results[reduction.name] for reduction in reductions}
+
+
+def reduce_block(reduction: Reduction, block: FrameBlock) -> Sums:
+    """One reduction of one block, by the same program as `run`."""
+    dtype, key = np.dtype(block.dtype), _digest(reduction, tuple(block.shape), np.dtype(block.dtype).str)
+    program = _cached(key, lambda: compile_program([reduction], block.shape, dtype, None, None))
+    memory = Memory(program.columns(), (0, len(block)))
+    finished = Finished((0, len(block)), np.asarray(block.index, np.int64))
+    _take(program, memory, finished, 0, *_reduce(program, block))
+    return result(program, [finished], memory.arrays, None)[reduction.name]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs, small to send: it compiles the program itself, once a process."""
+
+    reductions: tuple
+    frames: Frames
+    key: str
+
+    def program(self) -> Program:
+        f = self.frames
+        return _cached(
+            self.key,
+            lambda: compile_program(self.reductions, f.shape, np.dtype(f.dtype), f.dead_value, f.mask),
+        )
+
+
+def _cached(key: str, make: Callable[[], Program]) -> Program:
+    if key not in _PROGRAMS:
+        while len(_PROGRAMS) >= 2:
+            _PROGRAMS.pop(next(iter(_PROGRAMS)))
+        _PROGRAMS[key] = make()
+    return _PROGRAMS[key]
+
+
+def _key(reductions, frames: Frames) -> str:
+    return _digest(list(reductions), frames.shape, np.dtype(frames.dtype).str, frames.dead_value, frames.mask)
+
+
+def _digest(*items) -> str:
+    """Digest of settings; reductions of a user's own that `core.digest` does not know go by their pickle."""
+    try:
+        return digest("stream 1", [_facts(item) for item in items])
+    except TypeError:
+        return blake2b(pickle.dumps(items), digest_size=16).hexdigest()
+
+
+def _facts(item):
+    return [_facts(entry) for entry in item] if isinstance(item, (list, tuple)) else item
+
+
+def _spans(n: int) -> list[Span]:
+    size = LANES * int(np.clip(-(-n // (LANES * 16)), 1, SPAN // LANES))
+    return [(first, min(first + size, n)) for first in range(0, n, size)]
+
+
+def _folder(job: Job, columns: dict[str, Column], checkpoint) -> tuple[Folder | None, bool]:
+    """The folder that results grow in, and whether it is a temporary one; None for memory."""
+    n = len(job.frames)
+    size = sum(column.nbytes(n) for column in columns.values())
+    if checkpoint is None and size <= SPILL_BYTES:
+        return None, False
+    if checkpoint is None:
+        base = Path(tempfile.mkdtemp(prefix="operando-"))
+        LOG.info("results take %.1f GB and grow in %s; give checkpoint= to keep them", size / 1e9, base)
+    else:
+        base = Path(checkpoint)
+        stale = [p.name for p in base.glob("*/settings.json")]
+        if stale:
+            LOG.debug("%s holds %d earlier settings", base, len(stale))
+    name = digest(job.key, job.frames.digest, n) if checkpoint is not None else "run"
+    folder = Folder(base / name, columns, n)
+    folder.prepare(
+        {"frames": job.frames.name, "count": n, "reductions": [r.name for r in job.reductions], "key": name}
+    )
+    return folder, checkpoint is None
+
+
+def _results(values) -> Iterator[Finished]:
+    """Results of any map; futures (as from a Dask client) are waited for."""
+    for value in values:
+        yield value.result() if hasattr(value, "result") else value
+
+
+def _task(job: Job, folder: Folder | None, threads: int, span: Span) -> Finished:
+    return next(_stream(job, folder, threads, [span]))
+
+
+def _reduce(program: Program, block: FrameBlock):
+    return program.parts(block), program.summed(block)
+
+
+def _stream(job: Job, folder: Folder | None, threads: int, spans: Sequence[Span]) -> Iterator[Finished]:
+    """Read blocks here, reduce them on `threads`, and yield spans in order as they are complete.
+
+    At most threads + 1 blocks are held at a time: memory does not grow with the number of frames.
+    """
+    program = job.program()
+    waiting: deque[tuple[Span, int, FrameBlock, Future]] = deque()
+    collect = _Collector(program, folder)
+    with ThreadPoolExecutor(threads) as pool:
+        for span in spans:
+            position = span[0]
+            for block in job.frames.blocks(*span, size=LANES):
+                waiting.append((span, position, block, pool.submit(_reduce, program, block)))
+                position += len(block)
+                while len(waiting) > threads:
+                    yield from collect(*waiting.popleft())
+            if position != span[1]:
+                raise ReadError(
+                    f"frames {span[0]} to {span[1] - 1} were asked for, {position - span[0]} came",
+                    where=job.frames.name,
+                )
+        while waiting:
+            yield from collect(*waiting.popleft())
+
+
+class _Collector:
+    """Puts reduced blocks, which come in order, where they belong."""
+
+    def __init__(self, program: Program, folder: Folder | None) -> None:
+        self.program, self.folder = program, folder
+        self.finished: Finished | None = None
+        self.target: Folder | Memory | None = folder
+
+    def __call__(self, span: Span, position: int, block: FrameBlock, future: Future) -> Iterator[Finished]:
+        if self.finished is None:
+            self.finished = Finished(span, np.empty(0, np.int64))
+            self.target = self.folder or Memory(self.program.columns(), span)
+        self.finished.index = np.concatenate([self.finished.index, np.asarray(block.index, np.int64)])
+        _take(self.program, self.target, self.finished, position, *future.result())
+        if position + len(block) == span[1]:
+            finished, self.finished = self.finished, None
+            if self.folder:
+                self.folder.mark(finished)
+            else:
+                finished.arrays = self.target.arrays  # type: ignore[union-attr]
+            yield finished
+
+
+def _take(
+    program: Program, target, finished: Finished, position: int, parts: dict, sums: dict[str, Sums]
+) -> None:
+    """Write the parts of one block at `position`, and merge what is not per frame and binned."""
+    columns = program.columns()
+    for name, part in parts.items():
+        signal, big = narrow(name, part, position, columns[f"{name}.signal"])
+        target.write(f"{name}.signal", position, signal)
+        if part.variance is not None:
+            target.write(f"{name}.variance", position, part.variance)
+        if len(big):
+            finished.big[name] = np.concatenate([finished.big.get(name, np.empty((0, 3), np.int64)), big])
+        if part.lost:
+            finished.lost.setdefault(name, {}).update({position + k: v for k, v in part.lost.items()})
+    for name, value in sums.items():
+        finished.sums[name] = merge([finished.sums[name], value]) if name in finished.sums else value

@@ -1,0 +1,146 @@
+"""A program: reductions compiled for one kind of image, and the engine that serves each."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ..core import FrameBlock, Sums, merge
+from ..core.errors import InputError
+from . import _kernels_raw as kernels
+from .engine_raw import Dead, Part, images, reduce_raw
+from .plan import Plan, Target, compile_plan, labelled
+from .reductions import Binned, FrameSum, TotalCounts
+from .store import Column, Finished, Folder
+
+LOG = logging.getLogger("operando.stream")
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What to do with each block.
+
+    plan        all no-split binned reductions and total counts together
+    frame_sums  names of sum images
+    others      reductions that are called as they are (Monitor, or a user's own)
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype
+    dead_value: int | None
+    plan: Plan | None
+    frame_sums: tuple[str, ...]
+    others: tuple
+
+    def parts(self, block: FrameBlock) -> dict[str, Part]:
+        """Everything that is per frame and binned."""
+        parts: dict[str, Part] = {}
+        if self.plan is not None:
+            parts.update(reduce_raw(self.plan, block, self.dead_value))
+        return parts
+
+    def summed(self, block: FrameBlock) -> dict[str, Sums]:
+        """Everything else, as Sums."""
+        sums = {reduction.name: reduction(block) for reduction in self.others}
+        if self.frame_sums:
+            image = frame_sum(images(block), self.shape, self.dead_value)
+            sums.update(dict.fromkeys(self.frame_sums, image))
+        return sums
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        return {} if self.plan is None else {t.name: t for t in self.plan.targets}
+
+    def columns(self) -> dict[str, Column]:
+        """The large arrays of the result: counts in 32 bits where they are integers, else float64."""
+        columns = {}
+        for name, target in self.targets.items():
+            exact = self.dtype.kind in "ui" and target.dark is None
+            kind = np.dtype(np.int32 if exact else np.float64)
+            columns[f"{name}.signal"] = Column(f"{name}.signal", target.bins, kind)
+            if not exact:
+                columns[f"{name}.variance"] = Column(f"{name}.variance", target.bins, kind)
+        return columns
+
+    def explain(self, threads: int, source: str) -> None:
+        """Log which engine serves what, and why."""
+        if self.plan is not None:
+            LOG.info(
+                "%s: %s by the no-split engine on decoded images, %d threads",
+                source,
+                ", ".join(self.targets),
+                threads,
+            )
+
+
+def compile_program(reductions, shape, dtype, dead_value: int | None, gaps: np.ndarray | None) -> Program:
+    """Compile reductions for images of `shape` and `dtype`. Raises `InputError` for repeated names and empty bins."""
+    names = [reduction.name for reduction in reductions]
+    if len(set(names)) != len(names):
+        raise InputError(f"two reductions have the same name: {names}", fix="Give each a name of its own.")
+    binned = [r for r in reductions if isinstance(r, (Binned, TotalCounts))]
+    return Program(
+        tuple(shape), np.dtype(dtype), dead_value,
+        compile_plan(binned, shape, gaps) if binned else None,
+        tuple(r.name for r in reductions if isinstance(r, FrameSum)),
+        tuple(r for r in reductions if not isinstance(r, (Binned, TotalCounts, FrameSum))),
+    )  # fmt: skip
+
+
+def frame_sum(counts: np.ndarray, shape: tuple[int, int], dead_value: int | None) -> Sums:
+    """Sum image of (n, pixels) counts, with the number of frames in which each pixel was alive as weight."""
+    total = np.zeros(counts.shape[1], np.float64 if counts.dtype.kind == "f" else np.int64)
+    alive = np.zeros(counts.shape[1], np.int64)
+    low, value = Dead.of(counts.dtype, dead_value).typed(counts.dtype)
+    for image in counts:
+        kernels.add_live(image, low, value, total, alive)
+
+    def array(values, units):
+        return xr.DataArray(values.reshape(shape), dims=("row", "column"), attrs={"units": units})
+
+    return Sums(array(total, "counts"), array(np.abs(total), "counts^2"), array(alive, "frame"))
+
+
+def result(
+    program: Program, spans: list[Finished], arrays: dict[str, np.ndarray], folder: Folder | None
+) -> dict[str, Sums]:
+    """Put finished spans, in order, together into the `Sums` of the whole."""
+    index = np.concatenate([done.index for done in spans])
+    out = {}
+    for name, target in program.targets.items():
+        n = len(index)
+        signal = arrays[f"{name}.signal"]
+        rows = [done.big[name] for done in spans if name in done.big]
+        if rows:
+            signal = signal.astype(np.int64)
+            position, bins, value = np.concatenate(rows).T
+            signal[position, bins] = value
+        variance = arrays.get(f"{name}.variance", signal)
+        lost = {frame: units for done in spans for frame, units in done.lost.get(name, {}).items()}
+        weight = _weight(target, n, lost, folder)
+        shape = (n, *target.shape)
+        out[name] = labelled(
+            target, index, signal.reshape(shape), variance.reshape(shape),
+            weight.reshape(shape if lost else target.shape),
+        )  # fmt: skip
+    for name in spans[0].sums:
+        out[name] = merge([done.sums[name] for done in spans])
+    return out
+
+
+def _weight(target: Target, n: int, lost: dict[int, np.ndarray], folder: Folder | None) -> np.ndarray:
+    """Weight of each bin; with a frame axis only if some pixel was dead in some frames but not in the mask."""
+    if not lost:
+        return target.weight_sum * target.weight.step
+    if folder is None:
+        weight = np.repeat(target.weight_sum[None] * target.weight.step, n, 0)
+    else:
+        weight = folder.create(f"{target.name}.weight", Column("weight", target.bins, np.dtype(np.float64)))
+        for first in range(0, n, 64):
+            weight[first : first + 64] = target.weight_sum * target.weight.step
+    for frame, units in lost.items():
+        weight[frame] = (target.weight_sum - units) * target.weight.step
+    return weight
