@@ -53,14 +53,22 @@ class Frames(Protocol):
     digest      changes when the raw data change: part of every cache key
     """
 
-    name: str
-    shape: tuple[int, int]
-    dtype: np.dtype
-    dead_value: int | None
-    mask: np.ndarray | None
-    time_s: np.ndarray | None
-    monitor: np.ndarray | None
-    digest: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def dead_value(self) -> int | None: ...
+    @property
+    def mask(self) -> np.ndarray | None: ...
+    @property
+    def time_s(self) -> np.ndarray | None: ...
+    @property
+    def monitor(self) -> np.ndarray | None: ...
+    @property
+    def digest(self) -> str: ...
 
     def __len__(self) -> int: ...
 
@@ -109,3 +117,53 @@ class ArrayFrames:
                 time_s=None if self.time_s is None else self.time_s[part],
                 monitor=None if self.monitor is None else self.monitor[part],
             )
+
+
+@dataclass(frozen=True)
+class FrameRange:
+    """Frames `start` to `stop` of another source; they keep their index in it."""
+
+    source: Frames
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.source.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.source.dtype
+
+    @property
+    def dead_value(self) -> int | None:
+        return self.source.dead_value
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        return self.source.mask
+
+    @property
+    def time_s(self) -> np.ndarray | None:
+        return None if self.source.time_s is None else self.source.time_s[self.start : self.stop]
+
+    @property
+    def monitor(self) -> np.ndarray | None:
+        return None if self.source.monitor is None else self.source.monitor[self.start : self.stop]
+
+    @property
+    def digest(self) -> str:
+        from .digest import digest
+
+        return digest(self.source.digest, self.start, self.stop)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def blocks(self, start: int = 0, stop: int | None = None, size: int = 32) -> Iterator[FrameBlock]:
+        stop = len(self) if stop is None else min(stop, len(self))
+        return self.source.blocks(self.start + start, self.start + stop, size)
