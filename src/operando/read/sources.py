@@ -1,0 +1,254 @@
+"""Where frames truly lie: runs of frames in files, with the place of each compressed chunk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.errors import ReadError
+from .hdf5 import Files, linked_file, missing_link
+
+if TYPE_CHECKING:
+    import h5py
+
+BITSHUFFLE, LZ4 = 32008, 2  # registered HDF5 filter, and its option for the codec behind the shuffle
+UNLIMITED = 2**40
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """`count` frames from `start` of one dataset, its leading axes counted as one.
+
+    path      the file; None for frames that a virtual dataset declares and no file holds
+    leading   shape of the axes before rows and columns
+    offset    (count,) byte of the file where the compressed frame begins, and
+    size      (count,) its length; both None unless one bitshuffle-LZ4 chunk is one whole frame
+    missing   (count,) bool: frames that were never written (HDF5 would invent its fill value for them)
+    samples   (byte, length) of a few pieces of stored data: what a digest looks at
+    stored    bytes on disk of the whole dataset
+    """
+
+    path: Path | None
+    dataset: str
+    leading: tuple[int, ...]
+    start: int
+    count: int
+    missing: np.ndarray
+    offset: np.ndarray | None = None
+    size: np.ndarray | None = None
+    samples: tuple[tuple[int, int], ...] = ()
+    stored: int = 0
+
+    def part(self, start: int, count: int) -> Source:
+        """Frames `start` to `start + count` of this run."""
+        cut = slice(start, start + count)
+        return replace(
+            self, start=self.start + start, count=len(self.missing[cut]), missing=self.missing[cut],
+            offset=None if self.offset is None else self.offset[cut],
+            size=None if self.size is None else self.size[cut],
+        )  # fmt: skip
+
+
+def absent(count: int, dataset: str) -> Source:
+    """Frames that are declared and held by no file."""
+    return Source(None, dataset, (count,), 0, count, np.ones(count, bool))
+
+
+def frame_shape(dataset: h5py.Dataset) -> tuple[int, int]:
+    return int(dataset.shape[-2]), int(dataset.shape[-1])
+
+
+def check_images(dataset: h5py.Dataset) -> None:
+    """Raise `ReadError` unless the dataset holds numeric images that this machine can decode."""
+    import h5py
+
+    where = f"{dataset.file.filename}::{dataset.name}" if isinstance(dataset, h5py.Dataset) else str(dataset)
+    if not isinstance(dataset, h5py.Dataset):
+        raise ReadError("a group, not a dataset", where=where, fix="Name the dataset of frames inside it.")
+    if dataset.ndim < 2 or dataset.dtype.kind not in "uif":
+        raise ReadError(
+            f"not a stack of images: shape {dataset.shape}, {dataset.dtype}", where=where,
+            fix="Frames are numbers in 3 dimensions (frame, row, column) or more; name such a dataset.",
+        )  # fmt: skip
+    if 0 in dataset.shape:
+        raise ReadError(f"no frames yet: shape {dataset.shape}", where=where, fix="Wait for the detector.")
+    for code in filters(dataset):
+        if not h5py.h5z.filter_avail(code):
+            raise ReadError(
+                f"compressed with HDF5 filter {code}, which is not installed", where=where,
+                fix="Install the plugin for it, or set HDF5_PLUGIN_PATH.",
+            )  # fmt: skip
+
+
+def filters(dataset: h5py.Dataset) -> dict[int, tuple[int, ...]]:
+    """Numbers of the HDF5 filters of a dataset, with their options."""
+    plist = dataset.id.get_create_plist()
+    found = (plist.get_filter(i) for i in range(plist.get_nfilters()))
+    return {int(code): tuple(values) for code, _, values, _ in found}
+
+
+def is_frame_chunked_bslz4(dataset: h5py.Dataset) -> bool:
+    """True where every chunk is one whole frame of native integers under bitshuffle-LZ4 alone."""
+    options = filters(dataset)
+    return (
+        list(options) == [BITSHUFFLE]
+        and len(options[BITSHUFFLE]) > 4
+        and options[BITSHUFFLE][4] == LZ4
+        and dataset.chunks[-2:] == dataset.shape[-2:]
+        and math.prod(dataset.chunks[:-2]) == 1
+        and dataset.dtype.kind in "ui"
+        and dataset.dtype.isnative
+    )
+
+
+def resolve(files: Files, path: str | Path, name: str) -> list[Source]:
+    """The runs of frames behind a dataset, in order, through links and virtual datasets.
+
+    Raises `ReadError` when a file on the way is missing, or the dataset is not a stack of images.
+    """
+    dataset = files.find(path, name)
+    check_images(dataset)
+    if dataset.is_virtual:
+        return _virtual(files, dataset)
+    return [_stored(dataset)]
+
+
+def _stored(dataset: h5py.Dataset) -> Source:
+    import h5py
+
+    leading = tuple(int(n) for n in dataset.shape[:-2]) or (1,)
+    count = math.prod(leading)
+    source = Source(
+        Path(dataset.file.filename), dataset.name, leading, 0, count, np.zeros(count, bool),
+        stored=int(dataset.id.get_storage_size()),
+    )  # fmt: skip
+    layout = dataset.id.get_create_plist().get_layout()
+    if layout == h5py.h5d.CHUNKED:
+        return _chunked(dataset, source)
+    offset = dataset.id.get_offset()
+    if layout == h5py.h5d.CONTIGUOUS and offset is None and not dataset.external:
+        return replace(source, missing=np.ones(count, bool))
+    if offset is None:
+        return source
+    step = dataset.nbytes // count
+    places = sorted({0, count // 2, count - 1})
+    return replace(source, samples=tuple((int(offset) + i * step, min(step, 1 << 20)) for i in places))
+
+
+def _chunked(dataset: h5py.Dataset, source: Source) -> Source:
+    """Add chunk places and find frames with a chunk that was never written."""
+    chunks, shape = dataset.chunks, dataset.shape
+    chunks, shape = ((1, *chunks), (1, *shape)) if dataset.ndim == 2 else (chunks, shape)
+    held: list = []
+    dataset.id.chunk_iter(held.append)
+    n_lead = len(source.leading)
+    cells = tuple(-(-s // c) for s, c in zip(shape[:n_lead], chunks[:n_lead], strict=True))
+    per_cell = math.prod(-(-s // c) for s, c in zip(shape[n_lead:], chunks[n_lead:], strict=True))
+    lead = np.array([(0, *c.chunk_offset)[-len(shape) :][:n_lead] for c in held], np.int64).reshape(
+        -1, n_lead
+    )
+    cell = np.ravel_multi_index(tuple((lead // np.array(chunks[:n_lead])).T), cells) if held else lead[:, 0]
+    complete = (np.bincount(cell, minlength=math.prod(cells)) == per_cell).reshape(cells)
+    for axis, (c, s) in enumerate(zip(chunks[:n_lead], source.leading, strict=True)):
+        complete = np.repeat(complete, c, axis).take(np.arange(s), axis)
+    some = [held[i] for i in sorted({0, len(held) // 2, len(held) - 1})] if held else []
+    samples = tuple((int(c.byte_offset), min(int(c.size), 1 << 20)) for c in some)
+    source = replace(source, missing=~complete.ravel(), samples=samples)
+    if not is_frame_chunked_bslz4(dataset) or any(c.filter_mask for c in held):
+        return source
+    offset, size = np.zeros(source.count, np.int64), np.zeros(source.count, np.int64)
+    offset[cell] = [c.byte_offset for c in held]
+    size[cell] = [c.size for c in held]
+    return replace(source, offset=offset, size=size)
+
+
+def _virtual(files: Files, dataset: h5py.Dataset) -> list[Source]:
+    """Take a virtual dataset apart into its sources; as one piece where it maps anything but whole frames."""
+    path, shape = Path(dataset.file.filename), dataset.shape
+    pieces: list[tuple[int, Source]] = []
+    plain = dataset.ndim == 3
+    for mapping in dataset.virtual_sources():
+        target: str | Path | None = path if mapping.file_name == "." else linked_file(path, mapping.file_name)
+        if target is None and "%" not in mapping.file_name:
+            raise missing_link(path, dataset.name, mapping.file_name)
+        into = _whole_frames(mapping.vspace, shape) if plain else None
+        if target is None or into is None:
+            plain = False
+            continue
+        behind = resolve(files, target, mapping.dset_name)
+        source_shape = files.find(target, mapping.dset_name).shape
+        taken = _whole_frames(mapping.src_space, source_shape)
+        if taken is None or source_shape[-2:] != shape[-2:]:
+            plain = False
+            continue
+        first = into[0]
+        for source in cut(behind, taken[0], min(taken[1], into[1])):
+            pieces.append((first, source))
+            first += source.count
+    if not plain or _overlap(pieces):
+        one = _stored_virtual(dataset)
+        return [replace(one, samples=(), stored=sum(s.stored for _, s in pieces))]
+    return _fill_gaps(pieces, int(shape[0]), dataset.name)
+
+
+def _stored_virtual(dataset: h5py.Dataset) -> Source:
+    leading = tuple(int(n) for n in dataset.shape[:-2]) or (1,)
+    count = math.prod(leading)
+    return Source(Path(dataset.file.filename), dataset.name, leading, 0, count, np.zeros(count, bool))
+
+
+def _overlap(pieces: list[tuple[int, Source]]) -> bool:
+    ordered = sorted((first, first + source.count) for first, source in pieces)
+    return any(end > start for (_, end), (start, _) in pairwise(ordered))
+
+
+def _whole_frames(space, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """(first, count) of a selection of consecutive whole frames of a dataset of `shape`, else None."""
+    import h5py
+
+    if len(shape) != 3:
+        return (0, 1) if len(shape) == 2 and space.get_select_type() == h5py.h5s.SEL_ALL else None
+    if space.get_select_type() == h5py.h5s.SEL_ALL:
+        return 0, int(shape[0])
+    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS or not space.is_regular_hyperslab():
+        return None
+    start, stride, count, block = space.get_regular_hyperslab()
+    if tuple(start[1:]) != (0, 0):
+        return None
+    for axis in (1, 2):
+        if count[axis] * block[axis] != shape[axis] or (count[axis] > 1 and stride[axis] != block[axis]):
+            return None
+    if count[0] > 1 and stride[0] != block[0]:
+        return None
+    length = UNLIMITED if max(count[0], block[0]) > UNLIMITED else count[0] * block[0]
+    return int(start[0]), int(max(0, min(length, shape[0] - start[0])))
+
+
+def cut(sources: list[Source], start: int, count: int) -> list[Source]:
+    """Frames `start` to `start + count` of a chain of sources."""
+    parts, first = [], 0
+    for source in sources:
+        a, b = max(start - first, 0), min(start + count - first, source.count)
+        if b > a:
+            parts.append(source.part(a, b - a))
+        first += source.count
+    return parts
+
+
+def _fill_gaps(pieces: list[tuple[int, Source]], length: int, name: str) -> list[Source]:
+    """Order sources by the frame they begin at; frames between them that no file holds are absent."""
+    chain: list[Source] = []
+    done = 0
+    for first, source in sorted(pieces, key=lambda piece: piece[0]):
+        if first > done:
+            chain.append(absent(first - done, name))
+        chain.append(source)
+        done = first + source.count
+    if done < length:
+        chain.append(absent(length - done, name))
+    return chain
