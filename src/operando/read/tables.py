@@ -1,0 +1,180 @@
+"""From the columns of a cycler file to the one table of the contract, with every repair written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import xarray as xr
+
+from operando.core.errors import ReadError
+
+from .charge import capacity_of, current_of, sign_warnings
+from .labels import DEFAULT_UNIT, ROLES, Label, find_role, parse_label
+from .times import Clocks
+
+RECORD = "record"
+VARIABLES = {
+    "time": ("s", "time since the start of the acquisition"),
+    "utc": ("s", "absolute time, seconds since 1970-01-01 00:00 UTC"),
+    "voltage": ("V", "cell voltage"),
+    "current": ("A", "current, positive on charge"),
+    "capacity": ("mAh", "net charge since the start of the record, positive on charge"),
+    "step": ("1", "step index of the instrument"),
+    "cycle": ("1", "cycle index of the instrument"),
+}
+
+
+@dataclass
+class Recorded:
+    """What a vendor reader hands over: columns under the vendor's names, and facts.
+
+    start is a datetime with or without zone, or None where the file has no date.
+    """
+
+    path: str
+    format: str
+    columns: Mapping[str, np.ndarray]
+    start: datetime | None = None
+    technique: str = ""
+    warnings: list[str] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def cycler_table(
+    recorded: Recorded, *, zone: str | None = None, start: str | datetime | None = None, current_sign: int = 1
+) -> xr.Dataset:
+    """One table over `record`: time, utc, voltage, current, capacity, step, cycle, and every other column.
+
+    zone          time zone of the file's clock, for files that do not say ("Europe/Paris", "+01:00")
+    start         absolute start of the acquisition, where the file has none or a wrong one
+    current_sign  -1 where the instrument counts discharge positive
+
+    Raises `ReadError` for an empty table or one without time and voltage.
+    """
+    warnings = list(recorded.warnings)
+    labels = [parse_label(name) for name in recorded.columns]
+    found = {role: label for role in ROLES if (label := find_role(labels, role)) is not None}
+    if not recorded.columns or not len(next(iter(recorded.columns.values()))):
+        raise ReadError("no complete row", where=recorded.path, fix="Has the measurement begun?")
+    _require(found, recorded, labels)
+    if {"net", "dq", "charged"} & set(found):
+        found.pop("capacity", None)  # a counter of a step or a cycle: kept, but of no use for the net charge
+    values = {
+        role: _numbers(recorded, label, role, warnings) for role, label in found.items() if role != "local"
+    }
+    stamps = np.asarray(recorded.columns[found["local"].text]) if "local" in found else None
+    clock = Clocks.of(values, stamps, recorded, zone=zone, start=start, warnings=warnings)
+    current = current_of(values, clock.time, warnings) * current_sign
+    capacity = capacity_of(values, current, clock.time, warnings)
+    warnings += sign_warnings(clock.time, values["voltage"], current, capacity, measured="current" in values)
+    size = len(clock.time)
+    table = {
+        "time": clock.time, "utc": clock.utc, "voltage": values["voltage"], "current": current,
+        "capacity": capacity, "step": _index(values.get("step"), size), "cycle": _cycle(values, size),
+    }  # fmt: skip
+    used = {
+        found[r].text for r in ("time", "utc", "voltage", "current", "step", "cycle", "net") if r in found
+    }
+    return xr.Dataset(
+        {
+            name: (RECORD, array, {"units": VARIABLES[name][0], "long_name": VARIABLES[name][1]})
+            for name, array in table.items()
+        }
+        | _extra(recorded, labels, used),
+        attrs={
+            "source": recorded.path, "format": recorded.format, "technique": recorded.technique,
+            **clock.facts, "warnings": warnings, **recorded.facts,
+        },
+    )  # fmt: skip
+
+
+def _require(found: dict[str, Label], recorded: Recorded, labels: list[Label]) -> None:
+    missing = [] if {"time", "utc", "local"} & set(found) else ["time"]
+    missing += [] if "voltage" in found else ["voltage"]
+    if missing:
+        raise ReadError(
+            f"no column for {' and '.join(missing)} among: {', '.join(label.text for label in labels)}",
+            where=recorded.path,
+            fix="Name the columns with their units, for example: Test Time / s, Voltage / V, Current / A; "
+            "or say which is which with columns = {voltage = \"...\"}.",
+        )  # fmt: skip
+
+
+def _numbers(recorded: Recorded, label: Label, role: str, warnings: list[str]) -> np.ndarray:
+    array = np.asarray(recorded.columns[label.text])
+    try:
+        array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ReadError(
+            f"column {label.text!r} holds something that is not a number ({error})", where=recorded.path,
+            fix="Check the decimal sign and the column separator of the file.",
+        ) from error  # fmt: skip
+    if not label.kind and ROLES[role][0] not in ("count", "date"):
+        warnings.append(f"column {label.text!r} has no unit, taken as {DEFAULT_UNIT[ROLES[role][0]]}")
+    return array * label.factor if label.factor != 1.0 else array
+
+
+def _index(array: np.ndarray | None, size: int) -> np.ndarray:
+    return np.zeros(size, np.int32) if array is None else np.nan_to_num(array).astype(np.int32)
+
+
+def _cycle(values, size: int) -> np.ndarray:
+    if "halfcycle" in values:  # EC-Lab's cycle number is the half cycle halved
+        return (values["halfcycle"].astype(np.int32)) // 2
+    return _index(values.get("cycle"), size)
+
+
+def _extra(recorded: Recorded, labels: list[Label], used: set[str]) -> dict[str, tuple]:
+    """Every other column under its cleaned name, numbers as numbers, with its own unit."""
+    extra: dict[str, tuple] = {}
+    for label in labels:
+        if label.text in used:
+            continue
+        name = label.clean
+        while name in extra or name in VARIABLES:
+            name += "_"
+        array = np.asarray(recorded.columns[label.text])
+        if array.dtype == object:
+            array = array.astype(str)
+        extra[name] = (RECORD, array, {"units": label.unit, "long_name": label.text})
+    return extra
+
+
+def join_tables(tables: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Several files of one cell as one table, in order of absolute time; charge and steps continue.
+
+    Raises `ReadError` where a file has no absolute time, or where two files overlap.
+    """
+    tables = list(tables)
+    for table in tables:
+        if not np.isfinite(table.utc.values).all():
+            raise ReadError(
+                "no absolute times, so the order of the files is unknown", where=table.attrs["source"],
+                fix="Give the time zone of the cycler's clock, or the start of each file.",
+            )  # fmt: skip
+    tables.sort(key=lambda t: float(t.utc[0]))
+    joined = [tables[0]]
+    for table in tables[1:]:
+        before = joined[-1]
+        overlap = float(before.utc[-1] - table.utc[0])
+        if overlap >= 0:
+            raise ReadError(
+                f"overlaps {before.attrs['source']} by {overlap:.6g} s", where=table.attrs["source"],
+                fix="Leave one of them out, or correct its start.",
+            )  # fmt: skip
+        joined.append(
+            table.assign(
+                time=table.utc - float(tables[0].utc[0]) + float(tables[0].time[0]),
+                capacity=table.capacity - float(table.capacity[0]) + float(before.capacity[-1]),
+                step=table.step + int(before.step.max()) + 1,
+                cycle=table.cycle + int(before.cycle.max() - table.cycle.min()),
+            )
+        )
+    result = xr.concat(joined, RECORD, data_vars="all", combine_attrs="override", join="outer")
+    for name, variable in result.data_vars.items():
+        variable.attrs = dict(next(t[name].attrs for t in [*tables] if name in t))
+    warnings = [f"{t.attrs['source']}: {w}" for t in tables for w in t.attrs["warnings"]]
+    return result.assign_attrs(source=" + ".join(t.attrs["source"] for t in tables), warnings=warnings)
