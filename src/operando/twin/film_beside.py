@@ -1,0 +1,138 @@
+"""What lies beside the raw frames: PONI, mask, cycler files and experiment.toml."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from . import protocol
+from .film_cell import FilmCell
+from .film_raw import SCANS, Layout
+from .film_scene import film_geometry, scene
+from .film_texture import AU_A, LI_A, TI_A, TI_C
+
+
+def write_beside(cell: FilmCell, folder: Path, layout: Layout) -> None:
+    """Write calib/, echem/ and experiment.toml."""
+    (folder / "calib").mkdir(exist_ok=True)
+    (folder / "echem").mkdir(exist_ok=True)
+    (folder / "calib" / "detector.poni").write_text(poni_text(cell))
+    _write_mask(cell, folder / "calib" / "mask.npy")
+    table = cycler_table(cell)
+    _write_csv(cell, table, folder / "echem" / "cell.csv")
+    _write_mpt(cell, table, folder / "echem" / "cell.mpt")
+    (folder / "experiment.toml").write_text(experiment_text(cell, layout))
+
+
+def poni_text(cell: FilmCell) -> str:
+    """A PONI file, version 2.1, with the orientation of the image."""
+    import json
+
+    geometry = film_geometry(cell)
+    config: dict = {"orientation": cell.orientation}
+    if cell.detector is None:
+        pixel1, pixel2 = geometry.pixel_m
+        config = {"pixel1": pixel1, "pixel2": pixel2, "max_shape": list(cell.shape), **config}
+    return "\n".join([
+        f"# {cell.title}", "poni_version: 2.1", f"Detector: {cell.detector or 'Detector'}",
+        f"Detector_config: {json.dumps(config)}", f"Distance: {geometry.distance_m!r}", f"Poni1: {geometry.poni1_m!r}",
+        f"Poni2: {geometry.poni2_m!r}", f"Rot1: {geometry.rot1!r}", f"Rot2: {geometry.rot2!r}", "Rot3: 0.0",
+        f"Wavelength: {geometry.wavelength_A * 1e-10!r}", "",
+    ])  # fmt: skip
+
+
+def _write_mask(cell: FilmCell, path: Path) -> None:
+    np.save(path, ~scene(cell).live.reshape(cell.shape))
+
+
+def cycler_table(cell: FilmCell) -> dict[str, np.ndarray]:
+    """What the cycler recorded, by its own clock: time_s, utc_s, voltage_V, current_A, capacity_mAh, step.
+
+    A record at true time t (s since the start of the first map) shows t + clock_offset_s + clock_drift * (t + lead).
+    """
+    end = max(cell.maps * cell.map_period_s, protocol.step_times(cell)[1] if cell.maps > 2 else 0) + 60
+    true = np.arange(-cell.cycler_lead_s, end, cell.cycler_step_s)
+    elapsed = (true + cell.cycler_lead_s) * (1 + cell.clock_drift)
+    rng = np.random.default_rng([cell.seed, 41])
+    current = protocol.current_density(cell, true) * cell.area_cm2 * 1e-3
+    noise = 1e-4 * current * rng.standard_normal(len(true))
+    return {
+        "time_s": elapsed,
+        "utc_s": cell.started_s - cell.cycler_lead_s + cell.clock_offset_s + elapsed,
+        "voltage_V": protocol.voltage(cell, true) + 2e-4 * rng.standard_normal(len(true)),
+        "current_A": current + noise,
+        "capacity_mAh": protocol.charge_density(cell, true) * cell.area_cm2,
+        "step": protocol.step_index(cell, true),
+    }
+
+
+def _write_csv(cell: FilmCell, table: dict[str, np.ndarray], path: Path) -> None:
+    zone = datetime.fromisoformat(cell.start).tzinfo
+    with path.open("w", newline="") as file:
+        file.write("time_s,utc,voltage_V,current_A,capacity_mAh,step\n")
+        for t, utc, volt, ampere, capacity, step in zip(*table.values(), strict=True):
+            when = datetime.fromtimestamp(utc, tz=zone).isoformat(timespec="milliseconds")
+            file.write(f"{t:.3f},{when},{volt:.5f},{ampere:.6e},{capacity:.9f},{step}\n")
+
+
+def _write_mpt(cell: FilmCell, table: dict[str, np.ndarray], path: Path) -> None:
+    """An EC-Lab text export of the same record: local time in the header, mA and mA.h in the columns."""
+    begin = datetime.fromisoformat(cell.start) + timedelta(seconds=cell.clock_offset_s - cell.cycler_lead_s)
+    header = [
+        "EC-Lab ASCII FILE", "Nb header lines : 12                          ", "", "Modulo Bat", "",
+        "Run on channel : 1 (SN 0001)", "User : ",
+        f"Acquisition started on : {begin:%m/%d/%Y %H:%M:%S}.{begin.microsecond // 1000:03d}",
+        f"Electrode surface area : {cell.area_cm2:.3f} cm\xb2", "Comments : simulated by operando", "",
+        "mode\tNs\ttime/s\tEwe/V\t<I>/mA\t(Q-Qo)/mA.h\tCapacity/mA.h\t",
+    ]  # fmt: skip
+    with path.open("w", encoding="latin-1", newline="") as file:
+        file.write("\r\n".join(header) + "\r\n")
+        for t, _, volt, ampere, capacity, step in zip(*table.values(), strict=True):
+            mode = {1: 2, 2: 1}.get(int(step), 3)
+            file.write(f"{mode}\t{step}\t{t:.6E}\t{volt:.7E}\t{ampere * 1e3:.7E}\t{capacity:.9E}\t{abs(capacity):.9E}\r\n")
+
+
+def experiment_text(cell: FilmCell, layout: Layout) -> str:
+    """experiment.toml of the written files."""
+    motors = "" if layout == "eiger" else "# motors sz, sx are recorded; the grid is given all the same\n"
+    monitor = 'monitor = "none"               # this layout records none\n' if layout == "eiger" else ""
+    return f'''title = "{cell.title}"
+
+[cell]                       # layers from the substrate up
+area_cm2 = {cell.area_cm2}
+layers = [
+  {{ name = "substrate", thickness_um = {cell.lco_bottom_um} }},
+  {{ name = "LCO", phase = "LiCoO2", thickness_um = {cell.lco_um} }},
+  {{ name = "LiPON", thickness_um = {cell.lipon_um} }},
+  {{ name = "Li", phase = "Li", thickness_um = 0.0 }},
+  {{ name = "Ti", phase = "Ti", thickness_um = {cell.ti_um} }},
+  {{ name = "Au", phase = "Au", thickness_um = {cell.au_um} }},
+  {{ name = "parylene", thickness_um = {cell.parylene_um} }},
+]
+
+[phases]
+LiCoO2 = {{ a = {cell.a_perp_A[0]}, c = {cell.c_perp_A[0]}, spacegroup = "R-3m" }}     # angstrom
+Ti = {{ a = {TI_A}, c = {TI_C}, spacegroup = "P63/mmc" }}
+Au = {{ a = {AU_A}, spacegroup = "Fm-3m" }}
+Li = {{ a = {LI_A}, spacegroup = "Im-3m" }}
+
+[cycler]
+file = "echem/cell.csv"
+clock_offset_s = {cell.clock_offset_s}         # cycler clock minus detector clock
+
+[xrd]
+scans = "{SCANS[layout]}"
+geometry = "calib/detector.poni"
+mask = "detector"            # dead pixels carry the detector's dead value
+{monitor}polarisation = {cell.polarisation}
+{motors}grid = {{ rows = {cell.rows}, columns = {cell.columns}, step_z_um = {cell.step_z_um}, step_x_um = {cell.step_x_um}, order = "{cell.order}" }}
+rings = [
+  {{ name = "LCO003", phase = "LiCoO2", hkl = [0, 0, 3], families = {{ perp = [25, 160, 205, 345], par = [90, 275] }}, half_width_deg = 10 }},
+  {{ name = "LCO110", phase = "LiCoO2", hkl = [1, 1, 0], families = {{ perp = [90, 270], par = [30, 150, 210, 330] }}, half_width_deg = 10 }},
+  {{ name = "Ti100", phase = "Ti", hkl = [1, 0, 0] }},
+  {{ name = "Au111", phase = "Au", hkl = [1, 1, 1] }},
+  {{ name = "Li110", phase = "Li", hkl = [1, 1, 0] }},
+]
+'''

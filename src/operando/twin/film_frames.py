@@ -1,0 +1,177 @@
+"""Frames of the film cell: expected counts of any frame, and Poisson numbers from them. A `core.Frames` in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from operando.core import FrameBlock, digest
+
+from . import protocol
+from .film_cell import FilmCell
+from .film_grains import Grains, grow_grains, seen_share
+from .film_scene import DEAD, Scene, scene
+from .film_stack import LAYERS, OPTICAL_DEPTH, State, map_state
+from .film_texture import hexagonal_q
+
+MODEL_VERSION = 1  # by hand, when the same settings give other counts
+
+
+@dataclass(frozen=True)
+class MapModel:
+    """What is needed to draw the frames of one map."""
+
+    cell: FilmCell
+    map_index: int
+    state: State
+    grains: Grains
+    seen: np.ndarray
+    time_s: np.ndarray
+
+    def expected(self, frame: int, *, scale: float | None = None) -> np.ndarray:
+        """(pixels,) expected counts of one frame, float32, zero in dead pixels."""
+        from . import _kernels
+
+        view = scene(self.cell)
+        beam = float(self.state.beam[frame]) * (count_scale(self.cell) if scale is None else scale)
+        depth = np.exp([-OPTICAL_DEPTH[name] for name in LAYERS])
+        lit = beam * self.state.share[:, frame] * depth
+        profile = lit @ view.profiles[:-1] + beam * float(self.state.transmission[frame]) * view.profiles[-1]
+        rate = np.empty(view.factor.size, np.float32)
+        _kernels.add_smooth(rate, view.factor, view.q_index, profile.astype(np.float32))
+        light = dict(zip(LAYERS, lit, strict=True))
+        for layer, pixels, values in view.still:
+            if light[layer] > 1e-6 * beam:
+                _kernels.add_still(rate, pixels, values, np.float32(light[layer]))
+        if light["LCO"] > 1e-6 * beam:
+            self._add_lco(rate, view, frame, light["LCO"])
+        self._add_grains(rate, view, frame, beam * float(depth[LAYERS.index("Li")]))
+        return rate
+
+    def _add_lco(self, rate: np.ndarray, view: Scene, frame: int, light: float) -> None:
+        from . import _kernels
+
+        fraction = float(self.state.insulating[frame])
+        for near in view.moving:
+            family = 0 if near.ring.family == "perp" else 1
+            for phase, part in enumerate((fraction, 1 - fraction)):
+                height = light * near.ring.peak * part * float(self.state.amount[family, frame])
+                if part < 1e-5:
+                    continue
+                q = hexagonal_q(near.ring.hkl, self.state.a[family, phase, frame], self.state.c[family, phase, frame])
+                _kernels.add_moving(
+                    rate, near.pixels, near.q, near.shape, np.float32(q), np.float32(near.sigma), np.float32(height)
+                )
+
+    def _add_grains(self, rate: np.ndarray, view: Scene, frame: int, light: float) -> None:
+        here = np.flatnonzero(self.seen[frame] > 1e-6)
+        if not len(here):
+            return
+        azimuth = self.grains.azimuth_at(self.time_s[frame])[here]
+        sigma = self.cell.grain_sigma_deg
+        for grain, centre in zip(here, azimuth, strict=True):
+            height = light * self.grains.peak[grain] * self.seen[frame, grain]
+            for turn in (-360.0, 0.0, 360.0):
+                low, high = np.searchsorted(view.li_azimuth, [centre + turn - 5 * sigma, centre + turn + 5 * sigma])
+                if high <= low:
+                    continue
+                at = slice(low, high)
+                spot = np.exp(
+                    -0.5 * ((view.li_azimuth[at] - centre - turn) / sigma) ** 2
+                    - 0.5 * ((view.li_q[at] - self.grains.q[grain]) / view.li_sigma) ** 2
+                )
+                rate[view.li_pixels[at]] += (height * view.li_shape[at] * spot).astype(np.float32)
+
+    def image(self, frame: int) -> np.ndarray:
+        """(rows, columns) uint32 counts of one frame, 2^32-1 in dead pixels."""
+        from . import _kernels
+
+        view = scene(self.cell)
+        out = np.empty(view.factor.size, np.uint32)
+        number = self.map_index * self.cell.points + frame
+        key = _kernels.mix(np.uint64(self.cell.seed) << np.uint64(32) ^ np.uint64(number)) & np.uint64(2**63 - 1)
+        _kernels.fill_poisson(
+            self.expected(frame), view.live, np.uint64(key), np.uint32(DEAD), *_kernels.poisson_tables(), out
+        )
+        return out.reshape(self.cell.shape)
+
+
+@lru_cache(maxsize=4)
+def map_model(cell: FilmCell, map_index: int) -> MapModel:
+    """State and grains of one map."""
+    row, column = np.divmod(protocol.frame_points(cell), cell.columns)
+    time_s = protocol.frame_times(cell, map_index)
+    grains = grow_grains(cell)
+    seen = seen_share(cell, grains, protocol.grid_um(cell)[0][row], column, time_s)
+    return MapModel(cell, map_index, map_state(cell, map_index), grains, seen, time_s)
+
+
+@lru_cache(maxsize=8)
+def count_scale(cell: FilmCell) -> float:
+    """What makes the mean over live pixels of the first map `mean_counts` (from every row of one column)."""
+    model = map_model(cell, 0)
+    frames = np.arange(cell.columns // 2, cell.points, cell.columns)
+    live = scene(cell).live.sum()
+    mean = np.mean([model.expected(int(f), scale=1.0).sum(dtype=np.float64) / live for f in frames])
+    return cell.mean_counts / float(mean)
+
+
+def monitor(cell: FilmCell, map_index: int) -> np.ndarray:
+    """(points,) counts of the diode behind the sample: incoming beam times transmission, with its noise."""
+    state = map_state(cell, map_index)
+    rng = np.random.default_rng([cell.seed, 31, map_index])
+    return rng.poisson(cell.monitor_counts * state.beam * state.transmission).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class FilmFrames:
+    """The frames of one map as a `core.Frames`: drawn when asked for, the same each time."""
+
+    cell: FilmCell
+    map_index: int = 0
+    dead_value: int | None = DEAD
+
+    @property
+    def name(self) -> str:
+        return f"film cell, seed {self.cell.seed}, map {self.map_index}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.cell.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint32)
+
+    @property
+    def mask(self) -> np.ndarray:
+        return ~scene(self.cell).live.reshape(self.cell.shape)
+
+    @property
+    def time_s(self) -> np.ndarray:
+        return self.cell.started_s + protocol.frame_times(self.cell, self.map_index)
+
+    @property
+    def monitor(self) -> np.ndarray:
+        return monitor(self.cell, self.map_index)
+
+    @property
+    def digest(self) -> str:
+        return digest(self.cell, self.map_index, MODEL_VERSION)
+
+    def __len__(self) -> int:
+        return self.cell.points
+
+    def blocks(self, start: int = 0, stop: int | None = None, size: int = 32) -> Iterator[FrameBlock]:
+        stop = len(self) if stop is None else min(stop, len(self))
+        model = map_model(self.cell, self.map_index)
+        time_s, beam = self.time_s, self.monitor
+        for first in range(start, stop, size):
+            index = np.arange(first, min(first + size, stop))
+            yield FrameBlock(
+                index=index, shape=self.shape, dtype=self.dtype, time_s=time_s[index], monitor=beam[index],
+                load=lambda index=index: np.stack([model.image(int(i)) for i in index]),
+            )  # fmt: skip
