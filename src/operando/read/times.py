@@ -153,16 +153,20 @@ class Clocks:
         dated, known = (None, False) if stamps is None else stamp_seconds(stamps, zone, recorded.path)
         utc = values.get("utc")
         reference = utc if utc is not None else dated
-        time = values["time"] if "time" in values else reference - reference[0]
+        if "time" in values:
+            time = values["time"]
+        elif reference is not None:
+            time = reference - reference[0]
+        else:
+            raise ReadError("neither times nor dates", where=recorded.path)
         time = stitch(time, reference, warnings)
-        if start is not None and moment.tzinfo is not None:
-            absolute = moment.timestamp() + time
+        zoned = moment is not None and moment.tzinfo is not None
+        if zoned and (start is not None or (utc is None and not known)):
+            absolute = moment.timestamp() + time  # type: ignore[union-attr]
         elif utc is not None:
             absolute = utc
-        elif known:
+        elif known and dated is not None:
             absolute = _smooth(dated, time)
-        elif moment is not None and moment.tzinfo is not None:
-            absolute = moment.timestamp() + time
         else:
             absolute = np.full(len(time), np.nan)
             local = moment is not None or (dated is not None and np.isfinite(dated[0]))
