@@ -1,5 +1,11 @@
-"""Raw files to nouns: one module a format, no processing. Every file is opened read-only and never locked."""
+"""Raw files to nouns: one module a format, no processing. Every file is opened read-only and never locked.
 
+h5py, fabio and other heavy packages are imported by the functions that use them.
+"""
+
+# imported here, not on use: a function that has the name of its module must be bound after the module was loaded
+from .cycler import cycler
+from .inspect import Inspection, inspect
 from .scans import open_scans
 
-__all__ = ["open_scans"]
+__all__ = ["Inspection", "cycler", "inspect", "open_scans"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ class Columns:
         """The counter `name`, or the first of the usual names, (count,) float64; None where there is none."""
         counters = self.recorded("measurement")
         if name is None:
-            name = next((c for usual in MONITORS for c in counters if re.fullmatch(usual, c, re.I)), None)
+            name = usual_monitor(counters)
             if name is None:
                 log.info("%s: no monitor among the counters %s", self.where, ", ".join(counters) or "(none)")
                 return None
@@ -137,18 +138,19 @@ class Columns:
 
         Raises `ReadError` when a motor that was named has no record.
         """
-        moving = self._moving()
+        moving = self.moving()
         if motors is None:
-            motors = self._guess(moving)
+            motors = self.guess_motors(moving)
             if motors is None:
                 return None, None
         x_um, z_um = (self._motor(name, moving) for name in motors)
         return x_um, z_um
 
-    def _moving(self) -> dict[str, np.ndarray]:
+    def moving(self) -> dict[str, np.ndarray]:
+        """Every counter and motor that was recorded with each frame, by name."""
         return self.recorded("measurement") | self.recorded("instrument/positioners")
 
-    def _guess(self, moving: dict[str, np.ndarray]) -> tuple[str, str] | None:
+    def guess_motors(self, moving: dict[str, np.ndarray]) -> tuple[str, str] | None:
         """Two motors, x first. The names in the title decide, else the only two positioners that move."""
         known = set(self._names("instrument/positioners"))
         scanned = [
@@ -203,6 +205,14 @@ class Columns:
                 f"motor {name!r} is not in a unit of length", where=self.where, fix="Name another motor."
             )
         return fit_monitor(recorded, self.count, f"{self.where}, motor {name}") * scale
+
+
+def usual_monitor(counters: Iterable[str]) -> str | None:
+    """The first name that a beam monitor usually has."""
+    names = list(counters)
+    return next(
+        (name for usual in MONITORS for name in names if re.fullmatch(usual, name, re.IGNORECASE)), None
+    )
 
 
 def _spread(values: np.ndarray) -> float:

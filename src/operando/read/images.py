@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from .image_headers import ImageHeader, read_header
 
 log = logging.getLogger(__name__)
 
+POSITIONS = (r"horizontal|s(am(ple)?)?_?x", r"vertical|s(am(ple)?)?_?[yz]")  # usual names along x and z
 SUFFIXES = (".tif", ".tiff", ".cbf", ".edf")
 
 
@@ -99,14 +101,27 @@ def open_images(
     name = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} {paths[0].suffix} files)"
     time_s = _column([h.time_s if h.frames == 1 else None for h in per_frame])
     counts = None if monitor is None else _named(per_frame, monitor, paths)
+    motors = motors or guess_motors(headers)
     x_um, z_um = (None, None) if motors is None else (1e3 * _named(per_frame, m, paths) for m in motors)
     if motors is not None:
-        log.info("%s: positions %s and %s from the image headers, taken as mm", name, *motors)
+        log.info("%s: %s taken as x and %s as z, from the image headers, in mm", name, *motors)
     frames = ImageFrames(
         name, shape, dtype, places, dead_value(dtype), None, time_s, counts, _digest(paths, time_s, counts)
     )
     started = float(np.nanmin(time_s)) if time_s is not None else None
     return Scan(name, frames, x_um, z_um, started)
+
+
+def guess_motors(headers: list[ImageHeader]) -> tuple[str, str] | None:
+    """Names of the horizontal and the vertical sample position, where headers have both and one of them moves."""
+    numbers = [header.numbers for header in headers]
+    names = [name for name in numbers[0] if all(name in held for held in numbers)]
+    pair = tuple(
+        next((n for n in names if re.fullmatch(usual, n, re.IGNORECASE)), None) for usual in POSITIONS
+    )
+    if None in pair or all(len({held[name] for held in numbers}) == 1 for name in pair if name):
+        return None
+    return pair[0] or "", pair[1] or ""
 
 
 def _column(values: list[float | None]) -> np.ndarray | None:

@@ -92,13 +92,18 @@ def filters(dataset: h5py.Dataset) -> dict[int, tuple[int, ...]]:
     return {int(code): tuple(values) for code, _, values, _ in found}
 
 
+def bitshuffle_codec(held: dict[int, tuple[int, ...]]) -> int:
+    """The codec behind the bitshuffle filter: 0 none, 2 LZ4, 3 zstd."""
+    options = held.get(BITSHUFFLE, ())
+    return int(options[4]) if len(options) > 4 else 0
+
+
 def is_frame_chunked_bslz4(dataset: h5py.Dataset) -> bool:
     """True where every chunk is one whole frame of native integers under bitshuffle-LZ4 alone."""
     options = filters(dataset)
     return (
         list(options) == [BITSHUFFLE]
-        and len(options[BITSHUFFLE]) > 4
-        and options[BITSHUFFLE][4] == LZ4
+        and bitshuffle_codec(options) == LZ4
         and dataset.chunks[-2:] == dataset.shape[-2:]
         and math.prod(dataset.chunks[:-2]) == 1
         and dataset.dtype.kind in "ui"

@@ -1,0 +1,199 @@
+"""What is in a file, and can it be read? For people: `operando inspect FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import OperandoError, ReadError
+from . import images
+from .hdf5 import SUFFIXES, open_hdf5
+
+Row = tuple[str, str, str]
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Rows for a terminal table, and the verdict.
+
+    headline  file, kind, start
+    rows      (what, where in the file, detail)
+    readable  whether operando can use the file; `why` not, and what to do
+    engine    "fast" or "weighted", with the reason, for files of frames; "" for others
+    """
+
+    headline: str
+    rows: tuple[Row, ...] = ()
+    readable: bool = True
+    why: str = ""
+    engine: str = ""
+
+
+def inspect(path: str | Path, dataset: str | None = None) -> Inspection:
+    """Look into a file or folder: frames, results, PONI, cycler or impedance record.
+
+    dataset  the frames of an HDF5 file that holds several. Never raises for what is wrong with a file: it says so.
+    """
+    path = Path(path)
+    try:
+        return _look(path, dataset)
+    except OperandoError as error:
+        what = str(error) if error.where != str(path) else f"{error.what}\n{error.fix}".strip()
+        return Inspection(f"{path} · {_size(path)}", readable=False, why=what)
+
+
+def _size(path: Path) -> str:
+    from .inspect_frames import in_bytes
+
+    if not path.exists():
+        return "not there"
+    return "folder" if path.is_dir() else in_bytes(path.stat().st_size)
+
+
+def _look(path: Path, dataset: str | None) -> Inspection:
+    from .inspect_frames import hdf5_file, picture_files
+
+    if not path.exists():
+        raise ReadError("no such file or folder", where=str(path), fix="Check the path.")
+    if path.is_dir():
+        return _folder(path, dataset)
+    if _is_hdf5(path):
+        return _results(path) or hdf5_file(path, dataset)
+    suffix = path.suffix.lower()
+    if suffix in images.SUFFIXES:
+        return picture_files([path], str(path))
+    return _poni(path) if suffix == ".poni" else _table(path)
+
+
+def _is_hdf5(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(8) == HDF5_SIGNATURE or path.suffix.lower() in SUFFIXES
+    except PermissionError as error:
+        raise ReadError(
+            "permission denied", where=str(path), fix="Ask for read access to this file."
+        ) from error
+
+
+def _folder(path: Path, dataset: str | None) -> Inspection:
+    from .inspect_frames import hdf5_file, picture_files
+    from .scans import expand
+
+    if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zarray")):
+        return _zarr(path)
+    if (path / "results.nxs").exists():
+        return _look(path / "results.nxs", dataset)
+    found = expand(path)
+    if found[0].suffix.lower() in images.SUFFIXES:
+        return picture_files(found, str(path))
+    if len(found) == 1:
+        return hdf5_file(found[0], dataset)
+    looks = [inspect(file, dataset) for file in found]
+    rows = tuple(("file", file.name, _in_short(look)) for file, look in zip(found, looks, strict=True))
+    bad = [file.name for file, look in zip(found, looks, strict=True) if not look.readable]
+    why = f"not all are readable: {', '.join(bad[:5])}{', ...' if len(bad) > 5 else ''}" if bad else ""
+    return Inspection(f"{path} · {len(found)} HDF5 files", rows, not bad, why, looks[0].engine)
+
+
+def _in_short(look: Inspection) -> str:
+    if not look.readable:
+        return look.why.split("\n")[0]
+    return next((detail for what, _, detail in look.rows if what == "frames"), look.headline)
+
+
+def _results(path: Path) -> Inspection | None:
+    """A results file of operando, told by its `format`; None for any other HDF5 file."""
+    with open_hdf5(path) as file:
+        form = str(file.attrs.get("format", ""))
+        if not form.startswith("operando-results"):
+            return None
+        import h5py
+
+        rows: list[Row] = []
+
+        def visit(name: str, item: object) -> None:
+            kind = item.attrs.get("NX_class", "") if isinstance(item, h5py.Group) else ""
+            if isinstance(item, h5py.Group) and kind == "NXdata":
+                held = [key for key in item if not key.endswith(("_err", "_flag"))]
+                rows.append(("group", name, ", ".join(held)))
+
+        file["entry"].visititems(visit)
+        title = file["entry/title"].asstr()[()] if "title" in file["entry"] else ""
+    return Inspection(f"{path} · operando results · {title}", tuple(rows))
+
+
+def _zarr(path: Path) -> Inspection:
+    import zarr
+
+    held = zarr.open(str(path), mode="r")
+    arrays = held.arrays() if isinstance(held, zarr.Group) else [("", held)]
+    rows = tuple(
+        ("array", name, f"{' x '.join(map(str, array.shape))} {array.dtype}")
+        for name, array in sorted(arrays)
+    )
+    return Inspection(f"{path} · zarr store", rows)
+
+
+def _poni(path: Path) -> Inspection:
+    from ..core.geometry import Geometry
+
+    g = Geometry.from_poni(path)
+    shape = " x ".join(map(str, g.shape)) if g.shape else "size unknown"
+    rows = (
+        (
+            "detector",
+            g.detector or "plain",
+            f"{shape}, pixels {g.pixel_m[0] * 1e6:g} x {g.pixel_m[1] * 1e6:g} um",
+        ),
+        ("distance", "", f"{g.distance_m * 1e3:.4g} mm"),
+        ("wavelength", "", f"{g.wavelength_A:.6g} angstrom ({12.398419843320026 / g.wavelength_A:.5g} keV)"),
+        ("rotations", "", f"{g.rot1:.6g}, {g.rot2:.6g}, {g.rot3:.6g} rad"),
+        ("orientation", str(g.orientation), "of the image it belongs to (EXIF number)"),
+    )
+    return Inspection(f"{path} · PONI geometry", rows)
+
+
+def _table(path: Path) -> Inspection:
+    """A cycler file, else an impedance file; the reasons of both when it is neither."""
+    reasons = []
+    for reader in (_cycler, _impedance):
+        try:
+            found = reader(path)
+        except (OperandoError, ImportError) as error:
+            reasons.append(error.what if isinstance(error, OperandoError) else str(error))
+        else:
+            return found
+    raise ReadError(f"neither frames nor a cycler file: {reasons[0]}", where=str(path))
+
+
+def _described(path: Path, kind: str, table, span: Callable[[], str]) -> Inspection:
+    (size,) = table.sizes.values() if len(table.sizes) == 1 else (max(table.sizes.values()),)
+    rows: list[Row] = [("rows", next(iter(table.sizes)), f"{size:,}{span()}")]
+    for name, column in table.data_vars.items():
+        finite = column.values[column.notnull().values] if column.dtype.kind in "uif" else column.values[:0]
+        reach = f"{finite.min():.5g} to {finite.max():.5g}" if len(finite) else "nothing"
+        rows.append(("column", str(name), f"{reach} {column.attrs.get('units', '')}".strip()))
+    rows += [("warning", "", str(text)) for text in table.attrs.get("warnings", ())]
+    start = f" · started {table.attrs['start']}" if table.attrs.get("start") else ""
+    return Inspection(f"{path} · {kind}{start}", tuple(rows))
+
+
+def _cycler(path: Path) -> Inspection:
+    from .cycler import cycler
+
+    table = cycler(path)
+    kind = " ".join(str(table.attrs.get(key, "")) for key in ("format", "technique")).strip() or "cycler file"
+
+    def span() -> str:
+        seconds = float(table["time"].max() - table["time"].min()) if table.sizes["record"] else 0.0
+        return f", {seconds / 3600:.3g} h" if seconds >= 3600 else f", {seconds:.4g} s"
+
+    return _described(path, kind, table, span)
+
+
+def _impedance(path: Path) -> Inspection:
+    from .impedance import impedance  # type: ignore[import-not-found, unused-ignore]
+
+    return _described(path, "impedance", impedance(path), lambda: "")
