@@ -53,7 +53,7 @@ def add_moving(rate, pixels, q, shape, centre, sigma, height):
 
 @njit(cache=True, nogil=True)
 def _draw(mean, word, threshold, alias, level_mean):
-    """One Poisson number for a mean up to 8: alias tables at two neighbouring means, mixed so that the mean is exact."""
+    """One Poisson number for a mean up to 8: alias tables of two neighbouring means, mixed to give the mean exactly."""
     level = int(np.sqrt(mean) * LEVELS_PER_ROOT)
     low = level_mean[level]
     if low > mean:
@@ -68,7 +68,7 @@ def _draw(mean, word, threshold, alias, level_mean):
 
 @njit(cache=True, nogil=True)
 def fill_poisson(rate, live, key, dead, threshold, alias, level_mean, out):
-    """out = Poisson(rate) where `live`, else `dead`. The same key gives the same numbers, whatever the machine."""
+    """out = Poisson(rate) where `live`, else `dead`. The same key and rate give the same numbers."""
     for i in range(rate.size):
         if not live[i]:
             out[i] = dead

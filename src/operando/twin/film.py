@@ -1,8 +1,8 @@
 """The thin-film cell: settings in, raw files and a Truth out.
 
-    cell = FilmCell.demo(seed=3)
-    truth = simulate(cell, "demo")            # raw/, calib/, echem/, experiment.toml, truth.h5
-    frames = film_frames(cell, map_index=0)   # the same frames in memory
+cell = FilmCell.demo(seed=3)
+truth = simulate(cell, "demo")            # raw/, calib/, echem/, experiment.toml, truth.h5
+frames = film_frames(cell, map_index=0)   # the same frames in memory
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ __all__ = ["FilmCell", "Truth", "film_frames", "simulate"]
 
 
 def simulate(
-    cell: FilmCell, folder: str | Path, layout: str = "bliss", *, progress: Callable[[int, int], None] | None = None
+    cell: FilmCell,
+    folder: str | Path,
+    layout: str = "bliss",
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Truth:
     """Write a whole experiment into `folder`, which must be new or empty, and return its truth.
 
@@ -33,7 +37,9 @@ def simulate(
     from . import film_beside, film_raw
 
     if layout not in film_raw.SCANS:
-        raise InputError(f"unknown layout {layout!r}", where="simulate", fix=f"Use one of: {', '.join(film_raw.SCANS)}.")
+        raise InputError(
+            f"unknown layout {layout!r}", where="simulate", fix=f"One of: {', '.join(film_raw.SCANS)}."
+        )
     folder = Path(folder)
     if (folder / "raw").exists() or (folder / "experiment.toml").exists():
         raise InputError("there is an experiment here already", where=str(folder), fix="Choose a new folder.")

@@ -91,48 +91,58 @@ def _write_mpt(cell: FilmCell, table: dict[str, np.ndarray], path: Path) -> None
         file.write("\r\n".join(header) + "\r\n")
         for t, _, volt, ampere, capacity, step in zip(*table.values(), strict=True):
             mode = {1: 2, 2: 1}.get(int(step), 3)
-            file.write(f"{mode}\t{step}\t{t:.6E}\t{volt:.7E}\t{ampere * 1e3:.7E}\t{capacity:.9E}\t{abs(capacity):.9E}\r\n")
+            numbers = f"{t:.6E}\t{volt:.7E}\t{ampere * 1e3:.7E}\t{capacity:.9E}\t{abs(capacity):.9E}"
+            file.write(f"{mode}\t{step}\t{numbers}\r\n")
 
 
 def experiment_text(cell: FilmCell, layout: Layout) -> str:
     """experiment.toml of the written files."""
-    motors = "" if layout == "eiger" else "# motors sz, sx are recorded; the grid is given all the same\n"
-    monitor = 'monitor = "none"               # this layout records none\n' if layout == "eiger" else ""
-    return f'''title = "{cell.title}"
+    layers = [
+        ("substrate", None, cell.lco_bottom_um), ("LCO", "LiCoO2", cell.lco_um), ("LiPON", None, cell.lipon_um),
+        ("Li", "Li", 0.0), ("Ti", "Ti", cell.ti_um), ("Au", "Au", cell.au_um), ("parylene", None, cell.parylene_um),
+    ]  # fmt: skip
+    rings = [
+        ("LCO003", "LiCoO2", [0, 0, 3], {"perp": [25, 160, 205, 345], "par": [90, 275]}),
+        ("LCO110", "LiCoO2", [1, 1, 0], {"perp": [90, 270], "par": [30, 150, 210, 330]}),
+        ("Ti100", "Ti", [1, 0, 0], None), ("Au111", "Au", [1, 1, 1], None), ("Li110", "Li", [1, 1, 0], None),
+    ]  # fmt: skip
+    grid = {
+        "rows": cell.rows, "columns": cell.columns, "step_z_um": cell.step_z_um, "step_x_um": cell.step_x_um,
+        "order": cell.order,
+    }  # fmt: skip
+    recorded = [] if layout == "eiger" else ["# motors sz, sx are recorded too"]
+    lines = [
+        f"title = {_toml(cell.title)}", "",
+        "[cell]                       # layers from the substrate up",
+        f"area_cm2 = {cell.area_cm2}", "layers = [",
+        *(f"  {_toml({'name': n, 'phase': p, 'thickness_um': h})}," for n, p, h in layers), "]", "",
+        "[phases]                     # angstrom",
+        f'LiCoO2 = {_toml({"a": cell.a_perp_A[0], "c": cell.c_perp_A[0], "spacegroup": "R-3m"})}',
+        f'Ti = {_toml({"a": TI_A, "c": TI_C, "spacegroup": "P63/mmc"})}',
+        f'Au = {_toml({"a": AU_A, "spacegroup": "Fm-3m"})}',
+        f'Li = {_toml({"a": LI_A, "spacegroup": "Im-3m"})}', "",
+        "[cycler]", 'file = "echem/cell.csv"',
+        f"clock_offset_s = {cell.clock_offset_s}         # cycler clock minus detector clock", "",
+        "[xrd]", f"scans = {_toml(SCANS[layout])}", 'geometry = "calib/detector.poni"',
+        'mask = "detector"            # dead pixels carry the detector\'s dead value',
+        *(['monitor = "none"             # the detector\'s own files record none'] if layout == "eiger" else []),
+        f"polarisation = {cell.polarisation}", *recorded, f"grid = {_toml(grid)}", "rings = [",
+        *(f"  {_toml(_ring(*ring))}," for ring in rings), "]", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
 
-[cell]                       # layers from the substrate up
-area_cm2 = {cell.area_cm2}
-layers = [
-  {{ name = "substrate", thickness_um = {cell.lco_bottom_um} }},
-  {{ name = "LCO", phase = "LiCoO2", thickness_um = {cell.lco_um} }},
-  {{ name = "LiPON", thickness_um = {cell.lipon_um} }},
-  {{ name = "Li", phase = "Li", thickness_um = 0.0 }},
-  {{ name = "Ti", phase = "Ti", thickness_um = {cell.ti_um} }},
-  {{ name = "Au", phase = "Au", thickness_um = {cell.au_um} }},
-  {{ name = "parylene", thickness_um = {cell.parylene_um} }},
-]
 
-[phases]
-LiCoO2 = {{ a = {cell.a_perp_A[0]}, c = {cell.c_perp_A[0]}, spacegroup = "R-3m" }}     # angstrom
-Ti = {{ a = {TI_A}, c = {TI_C}, spacegroup = "P63/mmc" }}
-Au = {{ a = {AU_A}, spacegroup = "Fm-3m" }}
-Li = {{ a = {LI_A}, spacegroup = "Im-3m" }}
+def _ring(name: str, phase: str, hkl: list[int], families: dict | None) -> dict:
+    ring: dict = {"name": name, "phase": phase, "hkl": hkl}
+    return ring if families is None else {**ring, "families": families, "half_width_deg": 10}
 
-[cycler]
-file = "echem/cell.csv"
-clock_offset_s = {cell.clock_offset_s}         # cycler clock minus detector clock
 
-[xrd]
-scans = "{SCANS[layout]}"
-geometry = "calib/detector.poni"
-mask = "detector"            # dead pixels carry the detector's dead value
-{monitor}polarisation = {cell.polarisation}
-{motors}grid = {{ rows = {cell.rows}, columns = {cell.columns}, step_z_um = {cell.step_z_um}, step_x_um = {cell.step_x_um}, order = "{cell.order}" }}
-rings = [
-  {{ name = "LCO003", phase = "LiCoO2", hkl = [0, 0, 3], families = {{ perp = [25, 160, 205, 345], par = [90, 275] }}, half_width_deg = 10 }},
-  {{ name = "LCO110", phase = "LiCoO2", hkl = [1, 1, 0], families = {{ perp = [90, 270], par = [30, 150, 210, 330] }}, half_width_deg = 10 }},
-  {{ name = "Ti100", phase = "Ti", hkl = [1, 0, 0] }},
-  {{ name = "Au111", phase = "Au", hkl = [1, 1, 1] }},
-  {{ name = "Li110", phase = "Li", hkl = [1, 1, 0] }},
-]
-'''
+def _toml(value) -> str:
+    """One value as TOML: text, numbers, lists and inline tables; entries that are None are left out."""
+    import json
+
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{k} = {_toml(v)}' for k, v in value.items() if v is not None)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)

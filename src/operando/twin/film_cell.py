@@ -66,7 +66,7 @@ class FilmCell:
     au_um: float = 1.0
     parylene_um: float = 6.0
     interface_um: float = 0.15  # roughness (sigma) of every interface
-    bending_um_per_um: float = 0.12  # sigma of the collector's height inside one beam, for each um of plated Li
+    bending_um_per_um: float = 0.12  # sigma of the collector's height inside one beam, a um of plated Li
     plating_unevenness: float = 0.06  # relative, along x
     drift_um_per_h: float = 0.0
     area_cm2: float = 0.007
@@ -103,7 +103,7 @@ class FilmCell:
     ring_sigma_q: float = 0.006  # 1/angstrom: instrument and crystallites, without the pixel
     spot_sigma_deg: float = 4.0  # of LCO spots along the ring
     lco_peak: float = 70.0
-    ti_peak: float = 60.0
+    ti_peak: float = 120.0
     au_peak: float = 25.0
 
     # Li grains

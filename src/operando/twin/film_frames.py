@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -61,9 +61,17 @@ class MapModel:
                 height = light * near.ring.peak * part * float(self.state.amount[family, frame])
                 if part < 1e-5:
                     continue
-                q = hexagonal_q(near.ring.hkl, self.state.a[family, phase, frame], self.state.c[family, phase, frame])
+                q = hexagonal_q(
+                    near.ring.hkl, self.state.a[family, phase, frame], self.state.c[family, phase, frame]
+                )
                 _kernels.add_moving(
-                    rate, near.pixels, near.q, near.shape, np.float32(q), np.float32(near.sigma), np.float32(height)
+                    rate,
+                    near.pixels,
+                    near.q,
+                    near.shape,
+                    np.float32(q),
+                    np.float32(near.sigma),
+                    np.float32(height),
                 )
 
     def _add_grains(self, rate: np.ndarray, view: Scene, frame: int, light: float) -> None:
@@ -75,7 +83,9 @@ class MapModel:
         for grain, centre in zip(here, azimuth, strict=True):
             height = light * self.grains.peak[grain] * self.seen[frame, grain]
             for turn in (-360.0, 0.0, 360.0):
-                low, high = np.searchsorted(view.li_azimuth, [centre + turn - 5 * sigma, centre + turn + 5 * sigma])
+                low, high = np.searchsorted(
+                    view.li_azimuth, [centre + turn - 5 * sigma, centre + turn + 5 * sigma]
+                )
                 if high <= low:
                     continue
                 at = slice(low, high)
@@ -92,7 +102,9 @@ class MapModel:
         view = scene(self.cell)
         out = np.empty(view.factor.size, np.uint32)
         number = self.map_index * self.cell.points + frame
-        key = _kernels.mix(np.uint64(self.cell.seed) << np.uint64(32) ^ np.uint64(number)) & np.uint64(2**63 - 1)
+        key = _kernels.mix(np.uint64(self.cell.seed) << np.uint64(32) ^ np.uint64(number)) & np.uint64(
+            2**63 - 1
+        )
         _kernels.fill_poisson(
             self.expected(frame), view.live, np.uint64(key), np.uint32(DEAD), *_kernels.poisson_tables(), out
         )
@@ -173,5 +185,9 @@ class FilmFrames:
             index = np.arange(first, min(first + size, stop))
             yield FrameBlock(
                 index=index, shape=self.shape, dtype=self.dtype, time_s=time_s[index], monitor=beam[index],
-                load=lambda index=index: np.stack([model.image(int(i)) for i in index]),
+                load=partial(_images, model, index),
             )  # fmt: skip
+
+
+def _images(model: MapModel, index: np.ndarray) -> np.ndarray:
+    return np.stack([model.image(int(i)) for i in index])

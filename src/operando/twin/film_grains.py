@@ -85,7 +85,8 @@ def grow_grains(cell: FilmCell) -> Grains:
     return Grains(
         born, born + life, rng.uniform(-0.5, cell.columns - 0.5, n) * cell.step_x_um,
         np.clip(15 * np.exp(0.35 * rng.standard_normal(n)), 5, 40), low, high, np.mod(azimuth, 360),
-        cell.grain_rotation_deg_per_h / 3600 * rng.standard_normal(n), cell.grain_peak * np.exp(0.5 * rng.standard_normal(n)),
+        cell.grain_rotation_deg_per_h / 3600 * rng.standard_normal(n),
+        cell.grain_peak * np.exp(0.5 * rng.standard_normal(n)),
         cubic_q((1, 1, 0), LI_A * (1 + 2e-4 * rng.standard_normal(n))), kind, epitaxial,
     )  # fmt: skip
 
@@ -95,7 +96,8 @@ def seen_share(cell: FilmCell, grains: Grains, z_um, column, t_s) -> np.ndarray:
     z, column, t = (np.asarray(v)[:, None] for v in (z_um, column, t_s))
     x = column * cell.step_x_um
     half = cell.step_x_um / 2
-    overlap = np.minimum(x + half, grains.x_um + grains.width_um / 2) - np.maximum(x - half, grains.x_um - grains.width_um / 2)
+    left, right = grains.x_um - grains.width_um / 2, grains.x_um + grains.width_um / 2
+    overlap = np.minimum(x + half, right) - np.maximum(x - half, left)
     plated = plated_at(cell, column, t)
     bottom = cell.lco_top_um + cell.lipon_um
     still = np.hypot(cell.beam_sigma_um, cell.interface_um)

@@ -42,7 +42,9 @@ def _bliss(cell: FilmCell, map_index: int, raw: Path, done: Callable[[int], None
             dataset = _frame_dataset(entry, "measurement/data", last - first, cell.shape)
             _fill(dataset, cell, map_index, first, last, done)
             entry["instrument/eiger/image"] = h5py.SoftLink("/entry_0000/measurement/data")
-        source = h5py.VirtualSource(file_name, "/entry_0000/measurement/data", (last - first, *cell.shape), np.uint32)
+        source = h5py.VirtualSource(
+            file_name, "/entry_0000/measurement/data", (last - first, *cell.shape), np.uint32
+        )
         layout[first:last] = source
     with h5py.File(raw / f"{name}.h5", "w") as file:
         scan = _scan_group(file, "1.1", cell, map_index)
@@ -58,7 +60,14 @@ def _single(cell: FilmCell, map_index: int, raw: Path, done: Callable[[int], Non
 
     with h5py.File(raw / "maps.h5", "w" if map_index == 0 else "a") as file:
         scan = _scan_group(file, f"{map_index + 1}.1", cell, map_index)
-        _fill(_frame_dataset(scan, "measurement/eiger", cell.points, cell.shape), cell, map_index, 0, cell.points, done)
+        _fill(
+            _frame_dataset(scan, "measurement/eiger", cell.points, cell.shape),
+            cell,
+            map_index,
+            0,
+            cell.points,
+            done,
+        )
 
 
 def _scan_group(file, name: str, cell: FilmCell, map_index: int):
@@ -66,7 +75,8 @@ def _scan_group(file, name: str, cell: FilmCell, map_index: int):
     file.attrs.update({"NX_class": "NXroot", "creator": "operando.twin"})
     scan = file.create_group(name)
     scan.attrs["NX_class"] = "NXentry"
-    scan["title"] = f"fscan2d sz 0 {cell.step_z_um * 1e-3:g} {cell.rows} sx 0 {cell.step_x_um * 1e-3:g} {cell.columns} {cell.exposure_s:g}"
+    slow, fast = f"{cell.step_z_um * 1e-3:g} {cell.rows}", f"{cell.step_x_um * 1e-3:g} {cell.columns}"
+    scan["title"] = f"fscan2d sz 0 {slow} sx 0 {fast} {cell.exposure_s:g}"
     starts = protocol.frame_times(cell, map_index) - cell.exposure_s / 2
     scan["start_time"] = moment(cell, starts[0])
     scan["end_time"] = moment(cell, starts[-1] + cell.exposure_s)
@@ -79,7 +89,11 @@ def _scan_group(file, name: str, cell: FilmCell, map_index: int):
         motors[motor].attrs["units"] = "mm"
     measurement = scan.create_group("measurement")
     measurement.attrs["NX_class"] = "NXcollection"
-    counters = {"epoch": cell.started_s + starts, "ct34": monitor(cell, map_index), "elapsed_time": starts - starts[0]}
+    counters = {
+        "epoch": cell.started_s + starts,
+        "ct34": monitor(cell, map_index),
+        "elapsed_time": starts - starts[0],
+    }
     for counter, values in counters.items():
         measurement[counter] = values
     measurement["epoch"].attrs["units"] = measurement["elapsed_time"].attrs["units"] = "s"
@@ -100,7 +114,9 @@ def _eiger(cell: FilmCell, map_index: int, raw: Path, done: Callable[[int], None
         detector = entry.create_group("instrument/detector")
         specific = detector.create_group("detectorSpecific")
         specific["pixel_mask"] = FilmFrames(cell, map_index).mask.astype(np.uint32)
-        specific["data_collection_date"] = moment(cell, protocol.frame_times(cell, map_index)[0] - cell.exposure_s / 2)
+        specific["data_collection_date"] = moment(
+            cell, protocol.frame_times(cell, map_index)[0] - cell.exposure_s / 2
+        )
         specific["nimages"] = cell.points
         for key, value, units in (
             ("frame_time", cell.exposure_s, "s"), ("count_time", cell.exposure_s, "s"),
@@ -111,7 +127,7 @@ def _eiger(cell: FilmCell, map_index: int, raw: Path, done: Callable[[int], None
             detector[key].attrs["units"] = units
         data = entry.create_group("data")
         data.attrs["NX_class"] = "NXdata"
-        for number, first in enumerate(range(0, cell.points, FRAMES_PER_FILE), start=1):
+        for number in range(1, -(-cell.points // FRAMES_PER_FILE) + 1):
             data[f"data_{number:06d}"] = h5py.ExternalLink(f"{name}_data_{number:06d}.h5", "/entry/data/data")
     for number, first in enumerate(range(0, cell.points, FRAMES_PER_FILE), start=1):
         last = min(first + FRAMES_PER_FILE, cell.points)
@@ -129,7 +145,9 @@ def _frame_dataset(parent, name: str, frames: int, shape: tuple[int, int]):
     )
 
 
-def _fill(dataset, cell: FilmCell, map_index: int, first: int, last: int, done: Callable[[int], None]) -> None:
+def _fill(
+    dataset, cell: FilmCell, map_index: int, first: int, last: int, done: Callable[[int], None]
+) -> None:
     for number, image in enumerate(_drawn(cell, map_index, first, last)):
         dataset[number] = image
         done(1)
@@ -151,4 +169,6 @@ def _drawn(cell: FilmCell, map_index: int, first: int, last: int, ahead: int = 3
 
 def moment(cell: FilmCell, t_s: float) -> str:
     """ISO 8601, with the zone of `cell.start`, of a time since the start of the first map."""
-    return (datetime.fromisoformat(cell.start) + timedelta(seconds=float(t_s))).isoformat(timespec="microseconds")
+    return (datetime.fromisoformat(cell.start) + timedelta(seconds=float(t_s))).isoformat(
+        timespec="microseconds"
+    )

@@ -57,7 +57,7 @@ def film_geometry(cell: FilmCell) -> Geometry:
     pixel = cell.pixel_um * 1e-6
     return Geometry(
         cell.distance_m, cell.beam_z_px * pixel, cell.beam_x_px * pixel, energy_to_wavelength(cell.energy_keV),
-        (pixel, pixel), tuple(cell.shape), float(np.deg2rad(cell.rot1_deg)), float(np.deg2rad(cell.rot2_deg)), 0.0,
+        (pixel, pixel), cell.shape, float(np.deg2rad(cell.rot1_deg)), float(np.deg2rad(cell.rot2_deg)), 0.0,
         cell.orientation, "none", cell.detector,
     )  # fmt: skip
 
@@ -121,4 +121,6 @@ def _near(ring: texture.Ring, centre: float, reach: float, q, azimuth, factor, d
     keep = along > 1e-4
     pixels = roughly[keep]
     shape = along[keep] * factor[pixels]
-    return RingPixels(ring, pixels.astype(np.int32), q[pixels].astype(np.float32), shape.astype(np.float32), sigma)
+    return RingPixels(
+        ring, pixels.astype(np.int32), q[pixels].astype(np.float32), shape.astype(np.float32), sigma
+    )

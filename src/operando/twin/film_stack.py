@@ -94,7 +94,15 @@ def plated_at(cell: FilmCell, column, t) -> np.ndarray:
 
 def edges_um(cell: FilmCell, plated) -> list[np.ndarray]:
     """Heights of the seven interfaces, substrate-LCO first, parylene-air last."""
-    thickness = [cell.lco_bottom_um, cell.lco_um, cell.lipon_um, plated, cell.ti_um, cell.au_um, cell.parylene_um]
+    thickness = [
+        cell.lco_bottom_um,
+        cell.lco_um,
+        cell.lipon_um,
+        plated,
+        cell.ti_um,
+        cell.au_um,
+        cell.parylene_um,
+    ]
     return list(np.cumsum([np.broadcast_to(h, np.shape(plated)) for h in thickness], axis=0))
 
 
@@ -130,7 +138,7 @@ def x_gap(cell: FilmCell) -> float:
 
 
 def front_um(cell: FilmCell, column, t) -> np.ndarray:
-    """Height of the front during charge; it comes in at the top when x has fallen to the edge of the insulating phase."""
+    """Height of the front during charge; it enters at the top when x has fallen to the edge of the insulating phase."""
     columns = np.arange(cell.columns)
     wave = np.sin(2 * np.pi * columns / max(cell.columns, 2) + 2.1)
     wave = cell.front_waviness_um * (wave - wave.mean())

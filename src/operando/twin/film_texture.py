@@ -64,17 +64,20 @@ def lco_rings(cell: FilmCell) -> list[Ring]:
 
 def still_rings(cell: FilmCell) -> list[tuple[Ring, float]]:
     """Rings of Ti and Au, with their positions in q, which do not change."""
+    sigma, ti, au = cell.ring_sigma_q, cell.ti_peak, cell.au_peak
     weak = even(30, 150, 210, 330, weight=0.4)
-    ti100 = Ring("Ti100", "Ti", (1, 0, 0), cell.ti_peak, cell.ring_sigma_q, 7.0, {90.0: 1.0, **weak}, powder=0.03)
-    ti002 = Ring("Ti002", "Ti", (0, 0, 2), cell.ti_peak, cell.ring_sigma_q, 6.0, even(0, 180), powder=0.03)
-    ti101 = Ring("Ti101", "Ti", (1, 0, 1), cell.ti_peak, cell.ring_sigma_q, 12.0, even(60, 120, weight=0.2), powder=0.1)
-    au = [
-        Ring("Au111", "Au", (1, 1, 1), cell.au_peak, 1.3 * cell.ring_sigma_q, 35.0, even(90, 270, weight=0.35), powder=1),
-        Ring("Au200", "Au", (2, 0, 0), 0.45 * cell.au_peak, 1.3 * cell.ring_sigma_q, 35.0, even(0, 180, weight=0.3), powder=1),
-        Ring("Au220", "Au", (2, 2, 0), 0.3 * cell.au_peak, 1.3 * cell.ring_sigma_q, 35.0, even(35, 145, weight=0.2), powder=1),
-    ]  # fmt: skip
-    placed = [(ring, hexagonal_q(ring.hkl, TI_A, TI_C)) for ring in (ti100, ti002, ti101)]
-    return placed + [(ring, cubic_q(ring.hkl, AU_A)) for ring in au]
+    titanium = [
+        Ring("Ti100", "Ti", (1, 0, 0), ti, sigma, 7.0, {90.0: 1.0, **weak}, powder=0.03),
+        Ring("Ti002", "Ti", (0, 0, 2), ti, sigma, 6.0, even(0, 180), powder=0.03),
+        Ring("Ti101", "Ti", (1, 0, 1), ti, sigma, 12.0, even(60, 120, weight=0.2), powder=0.1),
+    ]
+    gold = [  # weak texture, wider rings: small crystallites
+        Ring("Au111", "Au", (1, 1, 1), au, 1.3 * sigma, 35.0, even(90, 270, weight=0.35), powder=1),
+        Ring("Au200", "Au", (2, 0, 0), 0.45 * au, 1.3 * sigma, 35.0, even(0, 180, weight=0.3), powder=1),
+        Ring("Au220", "Au", (2, 2, 0), 0.3 * au, 1.3 * sigma, 35.0, even(35, 145, weight=0.2), powder=1),
+    ]
+    placed = [(ring, hexagonal_q(ring.hkl, TI_A, TI_C)) for ring in titanium]
+    return placed + [(ring, cubic_q(ring.hkl, AU_A)) for ring in gold]
 
 
 def hexagonal_q(hkl: tuple[int, int, int], a, c):

@@ -6,16 +6,18 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from operando.core.errors import ReadError
 
+from . import film_stack as stack
 from . import protocol
 from .film_cell import FilmCell
 from .film_grains import KINDS, grow_grains, seen_share
-from .film_stack import FAMILIES, LAYERS, PHASES, State, bending_um, drift_um, edges_um, front_um, state, top_insulating
+from .film_stack import FAMILIES, LAYERS, PHASES
 
 #: a pixel counts as LCO when this share of the beam is in it
 LCO_SHARE = 0.02
@@ -62,10 +64,11 @@ class Truth:
 
         path = Path(folder) / "truth.h5"
         if not path.exists():
-            raise ReadError("no truth here", where=str(path), fix="Only simulated experiments have one: operando simulate.")
+            raise ReadError("no truth here", where=str(path), fix="Only simulated experiments have one.")
         with h5py.File(path, "r", locking=False) as file:
             values = json.loads(file.attrs["cell"])
-            cell = FilmCell(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            cell = FilmCell(**settings)
             return cls(cell, *(_read(file[name]) for name in ("maps", "columns", "grains")))
 
 
@@ -81,7 +84,8 @@ def _write(group, dataset: xr.Dataset) -> None:
 
 
 def _read(group) -> xr.Dataset:
-    data, coords = {}, {}
+    data: dict[str, tuple] = {}
+    coords: dict[str, tuple] = {}
     for name, stored in group.items():
         attrs = dict(stored.attrs)
         dims, coordinate = json.loads(attrs.pop("dims")), attrs.pop("coordinate")
@@ -111,7 +115,9 @@ def map_middle_s(cell: FilmCell) -> np.ndarray:
 def _coords(cell: FilmCell) -> dict:
     z, x = protocol.grid_um(cell)
     return {
-        "time": _units(("time",), map_middle_s(cell), "s", "since the start of the first map, middle of each map"),
+        "time": _units(
+            ("time",), map_middle_s(cell), "s", "since the start of the first map, middle of each map"
+        ),
         "z": _units(("z",), z, "um", "z, substrate to surface"),
         "x": _units(("x",), x, "um", "x, along the film"),
     }
@@ -121,7 +127,7 @@ def _maps(cell: FilmCell) -> xr.Dataset:
     times = frame_time_s(cell)
     z = np.broadcast_to(protocol.grid_um(cell)[0][:, None], times.shape[1:])
     column = np.broadcast_to(np.arange(cell.columns), times.shape[1:])
-    now: State = state(cell, z[None], column[None], times)
+    now = stack.state(cell, z[None], column[None], times)
     lco = np.where(now.share[LAYERS.index("LCO")] > LCO_SHARE, 1.0, np.nan)
     parts = np.stack([now.insulating, 1 - now.insulating])
     dims = ("time", "z", "x")
@@ -131,7 +137,9 @@ def _maps(cell: FilmCell) -> xr.Dataset:
         "transmission": _units(dims, -np.log(now.transmission), "1", "-ln(I / I0)"),
         "x_li": _units(dims, now.x * lco, "1", "x in LixCoO2, mean of the phases"),
         "insulating": _units(dims, now.insulating * lco, "1", "fraction of the insulating phase"),
-        "amount": _units(("family", *dims), now.amount * lco, "1", "relative amount of an orientation; spot heights"),
+        "amount": _units(
+            ("family", *dims), now.amount * lco, "1", "relative amount of an orientation; spot heights"
+        ),
         "c": _units(("family", *dims), (now.c * parts).sum(1) * lco, "angstrom", "c, mean of the phases"),
         "a": _units(("family", *dims), (now.a * parts).sum(1) * lco, "angstrom", "a, mean of the phases"),
         "c_phase": _units(by_phase, now.c * lco, "angstrom", "c of each phase"),
@@ -145,14 +153,12 @@ def _maps(cell: FilmCell) -> xr.Dataset:
 
 def _columns(cell: FilmCell) -> xr.Dataset:
     middle = map_middle_s(cell)
-    from .film_stack import plated_at
-
     column = np.arange(cell.columns)[None]
     t = middle[:, None]
-    plated = plated_at(cell, column, t)
-    edges = edges_um(cell, plated)
-    ti_z = (edges[4] + edges[3]) / 2 + drift_um(cell, t)
-    ti_width = np.sqrt(cell.ti_um**2 / 12 + cell.interface_um**2 + bending_um(cell, middle) ** 2)
+    plated = stack.plated_at(cell, column, t)
+    edges = stack.edges_um(cell, plated)
+    ti_z = (edges[4] + edges[3]) / 2 + stack.drift_um(cell, t)
+    ti_width = np.sqrt(cell.ti_um**2 / 12 + cell.interface_um**2 + stack.bending_um(cell, middle) ** 2)
     dims = ("time", "x")
     coords = _coords(cell)
     coords.pop("z")
@@ -160,11 +166,19 @@ def _columns(cell: FilmCell) -> xr.Dataset:
         {
             "plated": _units(dims, plated, "um", "thickness of plated Li"),
             "ti_z": _units(dims, ti_z, "um", "height of the middle of the Ti layer"),
-            "front": _units(dims, front_um(cell, column, t), "um", "height of the phase front during charge"),
-            "ti_width": _units(("time",), ti_width, "um", "standard deviation of Ti along z, without the beam"),
+            "front": _units(
+                dims, stack.front_um(cell, column, t), "um", "height of the phase front during charge"
+            ),
+            "ti_width": _units(
+                ("time",), ti_width, "um", "standard deviation of Ti along z, without the beam"
+            ),
             "charge": _units(("time",), protocol.charge_density(cell, middle), "mAh/cm2", "net areal charge"),
-            "plated_mean": _units(("time",), protocol.plated_um(cell, middle), "um", "plated Li by Faraday's law"),
-            "insulating_top": _units(("time",), top_insulating(cell, middle), "1", "insulating fraction at the top"),
+            "plated_mean": _units(
+                ("time",), protocol.plated_um(cell, middle), "um", "plated Li by Faraday's law"
+            ),
+            "insulating_top": _units(
+                ("time",), stack.top_insulating(cell, middle), "1", "insulating fraction at the top"
+            ),
             "voltage": _units(("time",), protocol.voltage(cell, middle), "V", "cell voltage"),
         },
         coords,
@@ -175,7 +189,9 @@ def _grains(cell: FilmCell) -> xr.Dataset:
     grains = grow_grains(cell)
     row, column = np.divmod(protocol.frame_points(cell), cell.columns)
     z = protocol.grid_um(cell)[0][row]
-    seen = [seen_share(cell, grains, z, column, protocol.frame_times(cell, m)).max(0) for m in range(cell.maps)]
+    seen = [
+        seen_share(cell, grains, z, column, protocol.frame_times(cell, m)).max(0) for m in range(cell.maps)
+    ]
     units = {"born_s": "s", "died_s": "s", "x_um": "um", "width_um": "um", "azimuth_deg": "degree",
              "rotation_deg_per_s": "degree/s", "q": "1/angstrom"}  # fmt: skip
     data = {
@@ -185,7 +201,7 @@ def _grains(cell: FilmCell) -> xr.Dataset:
     data["kind"] = (("grain",), np.array(KINDS)[grains.kind], {})
     data["epitaxial"] = (("grain",), grains.epitaxial, {})
     shape = (cell.maps, len(grains))
-    data["seen"] = _units(("time", "grain"), np.reshape(seen, shape), "1", "share of its full height in its best pixel")
+    data["seen"] = _units(("time", "grain"), np.reshape(seen, shape), "1", "share of full height, best pixel")
     middle = map_middle_s(cell)
-    data["azimuth"] = _units(("time", "grain"), grains.azimuth_at(middle), "degree", "azimuth in the middle of each map")
+    data["azimuth"] = _units(("time", "grain"), grains.azimuth_at(middle), "degree", "azimuth at mid-map")
     return xr.Dataset(data, {"time": _coords(cell)["time"]})
