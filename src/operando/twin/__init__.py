@@ -2,3 +2,15 @@
 
 `operando.twin.film`: the thin-film LCO, LiPON, Li, Ti cell under a scanning micro-beam.
 """
+
+from typing import Any
+
+__all__ = ["FilmCell", "Truth", "film_frames", "film_rings", "simulate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from . import film
+
+        return getattr(film, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

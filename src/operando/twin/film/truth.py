@@ -13,16 +13,16 @@ import xarray as xr
 
 from operando.core.errors import ReadError
 
-from . import film_stack as stack
-from . import protocol
-from .film_cell import FilmCell
-from .film_grains import KINDS, grow_grains, seen_share
-from .film_stack import FAMILIES, LAYERS, PHASES
+from . import protocol, stack
+from .cell import FilmCell
+from .frames import map_model
+from .grains import KINDS, grow_grains
+from .stack import FAMILIES, LAYERS, PHASES
 
 #: a pixel counts as LCO when this share of the beam is in it
 LCO_SHARE = 0.02
-#: a grain counts as seen in a map when its best pixel reaches this share of its full height
-SEEN_SHARE = 0.02
+#: a grain counts as seen in a map when its best frame is expected to hold more counts than this
+SEEN_COUNTS = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Truth:
     maps     dims time z x (layer, family, phase): share, transmission (as -ln), x, c, a, c_phase, a_phase,
              insulating, amount, frame_time; each row at the time at which it was recorded
     columns  dims time x: ti_z, ti_width, plated, front; and over time: charge, plated_mean, insulating_top
-    grains   dim grain: where, when and how each Li grain diffracts; `seen` (time, grain) its best share in each map
+    grains   dim grain: where, when and how each Li grain diffracts; over time and grain: azimuth, counts_best,
+             counts_total, seen; over time: total, new, vanished
     """
 
     cell: FilmCell
@@ -187,21 +188,34 @@ def _columns(cell: FilmCell) -> xr.Dataset:
 
 def _grains(cell: FilmCell) -> xr.Dataset:
     grains = grow_grains(cell)
-    row, column = np.divmod(protocol.frame_points(cell), cell.columns)
-    z = protocol.grid_um(cell)[0][row]
-    seen = [
-        seen_share(cell, grains, z, column, protocol.frame_times(cell, m)).max(0) for m in range(cell.maps)
-    ]
+    shape = (cell.maps, len(grains))
+    best, total = np.zeros(shape), np.zeros(shape)
+    for number in range(cell.maps):
+        counts = map_model(cell, number).grain_counts()
+        best[number], total[number] = counts.max(0, initial=0), counts.sum(0)
+    here = best > SEEN_COUNTS
+    before = np.vstack([np.zeros((1, len(grains)), bool), here[:-1]])
     units = {"born_s": "s", "died_s": "s", "x_um": "um", "width_um": "um", "azimuth_deg": "degree",
              "rotation_deg_per_s": "degree/s", "q": "1/angstrom"}  # fmt: skip
     data = {
         name: _units(("grain",), getattr(grains, name), units.get(name, "1"), name.replace("_", " "))
         for name in (f.name for f in dataclasses.fields(grains)) if name not in ("kind", "epitaxial")
     }  # fmt: skip
-    data["kind"] = (("grain",), np.array(KINDS)[grains.kind], {})
-    data["epitaxial"] = (("grain",), grains.epitaxial, {})
-    shape = (cell.maps, len(grains))
-    data["seen"] = _units(("time", "grain"), np.reshape(seen, shape), "1", "share of full height, best pixel")
-    middle = map_middle_s(cell)
-    data["azimuth"] = _units(("time", "grain"), grains.azimuth_at(middle), "degree", "azimuth at mid-map")
-    return xr.Dataset(data, {"time": _coords(cell)["time"]})
+    by_map = ("time", "grain")
+    return xr.Dataset(
+        {
+            **data,
+            "kind": (("grain",), np.array(KINDS)[grains.kind], {}),
+            "epitaxial": (("grain",), grains.epitaxial, {}),
+            "azimuth": _units(by_map, grains.azimuth_at(map_middle_s(cell)), "degree", "azimuth at mid-map"),
+            "counts_best": _units(by_map, best, "counts", "expected counts in the best frame of each map"),
+            "counts_total": _units(by_map, total, "counts", "expected counts in all frames of each map"),
+            "seen": _units(by_map, here, "1", f"more than {SEEN_COUNTS:g} expected counts in the best frame"),
+            "total": _units(("time",), here.sum(1), "1", "grains seen"),
+            "new": _units(
+                ("time",), (here & ~before).sum(1), "1", "grains seen that the map before did not see"
+            ),
+            "vanished": _units(("time",), (before & ~here).sum(1), "1", "grains of the map before not seen"),
+        },
+        {"time": _coords(cell)["time"]},
+    )

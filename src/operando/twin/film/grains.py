@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import ndtr
 
 from . import protocol
-from .film_cell import FilmCell
-from .film_stack import bending_um, plated_at
-from .film_texture import LI_A, cubic_q
+from .cell import FilmCell
+from .stack import bending_um, drift_um, plated_at
+from .texture import LI_A, cubic_q
 
 KINDS = ("ephemeral", "unstable", "stable")
 KIND_SHARE = (0.70, 0.27, 0.03)
@@ -95,6 +95,7 @@ def seen_share(cell: FilmCell, grains: Grains, z_um, column, t_s) -> np.ndarray:
     """(points, grains): part of the beam that each grain fills at each point and time, times its strength."""
     z, column, t = (np.asarray(v)[:, None] for v in (z_um, column, t_s))
     x = column * cell.step_x_um
+    z = z - drift_um(cell, t)
     half = cell.step_x_um / 2
     left, right = grains.x_um - grains.width_um / 2, grains.x_um + grains.width_um / 2
     overlap = np.minimum(x + half, right) - np.maximum(x - half, left)

@@ -14,9 +14,9 @@ import numpy as np
 from operando.core import Geometry
 from operando.core.units import energy_to_wavelength
 
-from . import film_texture as texture
-from .film_cell import FilmCell
-from .film_stack import LAYERS
+from . import texture
+from .cell import FilmCell
+from .stack import LAYERS
 
 DEAD = 2**32 - 1
 PROFILE_BINS = 8192

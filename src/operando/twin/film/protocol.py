@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .film_cell import FilmCell
+from .cell import FilmCell
 
 
 def step_times(cell: FilmCell) -> tuple[float, float, float]:

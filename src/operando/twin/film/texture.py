@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .film_cell import FilmCell
+from .cell import FilmCell
 
 LI_A = 3.491
 TI_A, TI_C = 2.951, 4.684

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from . import protocol
-from .film_cell import FilmCell
-from .film_raw import SCANS, Layout
-from .film_scene import film_geometry, scene
-from .film_texture import AU_A, LI_A, TI_A, TI_C
+from .cell import FilmCell
+from .raw import SCANS, Layout
+from .scene import film_geometry, scene
+from .texture import AU_A, LI_A, TI_A, TI_C
 
 
 def write_beside(cell: FilmCell, folder: Path, layout: Layout) -> None:
@@ -21,7 +21,7 @@ def write_beside(cell: FilmCell, folder: Path, layout: Layout) -> None:
     (folder / "calib" / "detector.poni").write_text(poni_text(cell))
     _write_mask(cell, folder / "calib" / "mask.npy")
     table = cycler_table(cell)
-    _write_csv(cell, table, folder / "echem" / "cell.csv")
+    _write_csv(table, folder / "echem" / "cell.csv")
     _write_mpt(cell, table, folder / "echem" / "cell.mpt")
     (folder / "experiment.toml").write_text(experiment_text(cell, layout))
 
@@ -52,7 +52,7 @@ def cycler_table(cell: FilmCell) -> dict[str, np.ndarray]:
 
     A record at true time t (s since the start of the first map) shows t + clock_offset_s + clock_drift * (t + lead).
     """
-    end = max(cell.maps * cell.map_period_s, protocol.step_times(cell)[1] if cell.maps > 2 else 0) + 60
+    end = (cell.maps - 1) * cell.map_period_s + cell.map_s + 60
     true = np.arange(-cell.cycler_lead_s, end, cell.cycler_step_s)
     elapsed = (true + cell.cycler_lead_s) * (1 + cell.clock_drift)
     rng = np.random.default_rng([cell.seed, 41])
@@ -68,13 +68,11 @@ def cycler_table(cell: FilmCell) -> dict[str, np.ndarray]:
     }
 
 
-def _write_csv(cell: FilmCell, table: dict[str, np.ndarray], path: Path) -> None:
-    zone = datetime.fromisoformat(cell.start).tzinfo
+def _write_csv(table: dict[str, np.ndarray], path: Path) -> None:
     with path.open("w", newline="") as file:
-        file.write("time_s,utc,voltage_V,current_A,capacity_mAh,step\n")
+        file.write("time_s,utc_s,voltage_V,current_A,capacity_mAh,step\n")
         for t, utc, volt, ampere, capacity, step in zip(*table.values(), strict=True):
-            when = datetime.fromtimestamp(utc, tz=zone).isoformat(timespec="milliseconds")
-            file.write(f"{t:.3f},{when},{volt:.5f},{ampere:.6e},{capacity:.9f},{step}\n")
+            file.write(f"{t:.3f},{utc:.3f},{volt:.5f},{ampere:.6e},{capacity:.9f},{step}\n")
 
 
 def _write_mpt(cell: FilmCell, table: dict[str, np.ndarray], path: Path) -> None:

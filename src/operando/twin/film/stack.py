@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from . import protocol
-from .film_cell import FilmCell
+from .cell import FilmCell
 
 LAYERS = ("substrate", "LCO", "LiPON", "Li", "Ti", "Au", "parylene", "air")
 FAMILIES = ("perp", "par")

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from . import protocol
-from .film_cell import FilmCell
-from .film_frames import FilmFrames, map_model, monitor
+from .cell import FilmCell
+from .frames import FilmFrames, map_model, monitor
 
 Layout = Literal["bliss", "eiger", "single"]
 FRAMES_PER_FILE = 1000
@@ -51,6 +51,7 @@ def _bliss(cell: FilmCell, map_index: int, raw: Path, done: Callable[[int], None
         detector = scan.create_group("instrument/eiger")
         detector.attrs["NX_class"] = "NXdetector"
         detector.create_virtual_dataset("data", layout, fillvalue=0)
+        detector["acq_parameters/acq_expo_time"] = cell.exposure_s
         scan["measurement/eiger"] = h5py.SoftLink("/1.1/instrument/eiger/data")
 
 
@@ -60,6 +61,7 @@ def _single(cell: FilmCell, map_index: int, raw: Path, done: Callable[[int], Non
 
     with h5py.File(raw / "maps.h5", "w" if map_index == 0 else "a") as file:
         scan = _scan_group(file, f"{map_index + 1}.1", cell, map_index)
+        scan["instrument/eiger/acq_parameters/acq_expo_time"] = cell.exposure_s
         _fill(
             _frame_dataset(scan, "measurement/eiger", cell.points, cell.shape),
             cell,
@@ -97,7 +99,6 @@ def _scan_group(file, name: str, cell: FilmCell, map_index: int):
     for counter, values in counters.items():
         measurement[counter] = values
     measurement["epoch"].attrs["units"] = measurement["elapsed_time"].attrs["units"] = "s"
-    measurement["acq_time"] = np.full(cell.points, cell.exposure_s)
     for motor in ("sz", "sx"):
         measurement[motor] = motors[motor]
     return scan

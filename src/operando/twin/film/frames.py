@@ -11,11 +11,11 @@ import numpy as np
 from operando.core import FrameBlock, digest
 
 from . import protocol
-from .film_cell import FilmCell
-from .film_grains import Grains, grow_grains, seen_share
-from .film_scene import DEAD, Scene, scene
-from .film_stack import LAYERS, OPTICAL_DEPTH, State, map_state
-from .film_texture import hexagonal_q
+from .cell import FilmCell
+from .grains import Grains, grow_grains, seen_share
+from .scene import DEAD, Scene, scene
+from .stack import LAYERS, OPTICAL_DEPTH, State, map_state
+from .texture import hexagonal_q
 
 MODEL_VERSION = 1  # by hand, when the same settings give other counts
 
@@ -75,25 +75,35 @@ class MapModel:
                 )
 
     def _add_grains(self, rate: np.ndarray, view: Scene, frame: int, light: float) -> None:
+        for _, pixels, counts in self._grain_spots(view, frame, light):
+            rate[pixels] += counts.astype(np.float32)
+
+    def _grain_spots(
+        self, view: Scene, frame: int, light: float
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Each grain that this frame sees: its number, the pixels of its spot and what it adds to them."""
         here = np.flatnonzero(self.seen[frame] > 1e-6)
-        if not len(here):
-            return
         azimuth = self.grains.azimuth_at(self.time_s[frame])[here]
         sigma = self.cell.grain_sigma_deg
-        for grain, centre in zip(here, azimuth, strict=True):
+        for grain, centre in zip(here.tolist(), azimuth, strict=True):
             height = light * self.grains.peak[grain] * self.seen[frame, grain]
-            for turn in (-360.0, 0.0, 360.0):
-                low, high = np.searchsorted(
-                    view.li_azimuth, [centre + turn - 5 * sigma, centre + turn + 5 * sigma]
-                )
-                if high <= low:
-                    continue
-                at = slice(low, high)
-                spot = np.exp(
-                    -0.5 * ((view.li_azimuth[at] - centre - turn) / sigma) ** 2
-                    - 0.5 * ((view.li_q[at] - self.grains.q[grain]) / view.li_sigma) ** 2
-                )
-                rate[view.li_pixels[at]] += (height * view.li_shape[at] * spot).astype(np.float32)
+            for middle in (centre - 360, centre, centre + 360):
+                low, high = np.searchsorted(view.li_azimuth, [middle - 5 * sigma, middle + 5 * sigma])
+                if high > low:
+                    along = (view.li_azimuth[low:high] - middle) / sigma
+                    across = (view.li_q[low:high] - self.grains.q[grain]) / view.li_sigma
+                    spot = view.li_shape[low:high] * np.exp(-0.5 * (along**2 + across**2))
+                    yield grain, view.li_pixels[low:high], height * spot
+
+    def grain_counts(self) -> np.ndarray:
+        """(frames, grains) counts that each grain is expected to add to each frame; zero where a gap hides it."""
+        view = scene(self.cell)
+        counts = np.zeros(self.seen.shape)
+        through = float(np.exp(-OPTICAL_DEPTH["Li"])) * count_scale(self.cell)
+        for frame in np.flatnonzero((self.seen > 1e-6).any(1)).tolist():
+            for grain, _, added in self._grain_spots(view, frame, through * float(self.state.beam[frame])):
+                counts[frame, grain] += added.sum()
+        return counts
 
     def image(self, frame: int) -> np.ndarray:
         """(rows, columns) uint32 counts of one frame, 2^32-1 in dead pixels."""
@@ -191,3 +201,8 @@ class FilmFrames:
 
 def _images(model: MapModel, index: np.ndarray) -> np.ndarray:
     return np.stack([model.image(int(i)) for i in index])
+
+
+def film_frames(cell: FilmCell, map_index: int = 0) -> FilmFrames:
+    """The frames of one map as a `core.Frames`: codec "raw", the same counts as `simulate` writes."""
+    return FilmFrames(cell, map_index)
