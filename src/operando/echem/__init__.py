@@ -1,1 +1,35 @@
-"""echem"""
+"""Electrochemistry: the clock, cycles, differential capacity, transients, impedance, plating and the lithium balance.
+
+Functions take the table of `read.cycler` (a Dataset over `record`) or plain arrays, and return Datasets.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "Clock": "clock", "at": "clock",
+    "current_events": "events", "find_clock": "events", "event_offset": "events",
+    "steps": "cycles", "cycles": "cycles", "rate_capability": "cycles", "critical_current_density": "cycles",
+    "branch": "differential", "differential_capacity": "differential", "differential_voltage": "differential",
+    "voltage_noise": "differential", "ordering_point": "ordering", "lithium_content": "ordering",
+    "faraday_thickness": "plating", "plated": "plating",
+    "lithium_balance": "balance",
+    "film_diffusion": "transient", "cottrell": "transient", "sweep_onset": "transient",
+    "kramers_kronig": "kramers_kronig", "fit_circuit": "circuits", "fit_series": "circuits",
+    "circuit_impedance": "circuits", "conductivity": "conductivity", "area_resistance": "conductivity",
+    "arrhenius": "conductivity",
+}  # fmt: skip
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
