@@ -1,0 +1,289 @@
+"""Kernels of the grain search: exact tails, background, connected components on a ring, union-find.
+
+Everything takes plain arrays of one image, (azimuth, q), azimuth periodic. `n` are counts, `w` their weight,
+`mu` the background expected in each bin in counts, and `alpha` = mu / (background counts it was estimated
+from): the reference counts are then mu / alpha, and alpha = 0 is a background known exactly.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+_TINY = 1e-300
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def log_upper_tail(n, mu, alpha):
+    """ln P(N >= n) of counts n over a background mu known through mu / alpha reference counts.
+
+    Given the sum of both counts, n is binomial under the null with probability alpha / (1 + alpha), so that
+    P = I_x(n, m + 1), x = alpha / (1 + alpha), m = mu / alpha: exact whatever the true background is. For
+    alpha = 0, P = P_gamma(n, mu), the Poisson tail. Meant for n > mu, where both series converge fast.
+    """
+    if n <= 0.0:
+        return 0.0
+    if alpha <= 0.0:
+        mu = max(mu, 1e-9)
+        term, total, k = 1.0, 1.0, 1
+        while term > 1e-12 * total and k < 100000:
+            term *= mu / (n + k)
+            total += term
+            k += 1
+        return min(0.0, n * math.log(mu) - mu - math.lgamma(n + 1.0) + math.log(total))
+    a, b = n, mu / alpha + 1.0
+    x = alpha / (1.0 + alpha)
+    front = (
+        a * math.log(x) - b * math.log1p(alpha) + math.lgamma(a + b) - math.lgamma(a + 1.0) - math.lgamma(b)
+    )
+    # continued fraction of the incomplete beta function (modified Lentz)
+    c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
+    d = 1.0 / (d if abs(d) > _TINY else _TINY)
+    h = d
+    for i in range(1, 2000):
+        even = i * (b - i) * x / ((a + 2 * i - 1.0) * (a + 2 * i))
+        d = 1.0 + even * d
+        c = 1.0 + even / c
+        d = 1.0 / (d if abs(d) > _TINY else _TINY)
+        c = c if abs(c) > _TINY else _TINY
+        h *= d * c
+        odd = -(a + i) * (a + b + i) * x / ((a + 2 * i) * (a + 2 * i + 1.0))
+        d = 1.0 + odd * d
+        c = 1.0 + odd / c
+        d = 1.0 / (d if abs(d) > _TINY else _TINY)
+        c = c if abs(c) > _TINY else _TINY
+        step = d * c
+        h *= step
+        if abs(step - 1.0) < 1e-12:
+            break
+    return min(0.0, front + math.log(max(h, _TINY)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def exceeds(n, mu, alpha, log_p):
+    """Whether P(N >= n) <= exp(log_p); a cheap bound spares most bins the series."""
+    excess = n - mu
+    if excess <= 0.0:
+        return False
+    # -ln P <= z^2 + O(1) for these tails, so a small z cannot reach log_p (checked by a unit test)
+    if excess * excess < -0.5 * log_p * (mu + alpha * n):
+        return False
+    return log_upper_tail(n, mu, alpha) <= log_p
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def reference_background(n, w, ref, ref_w, dispersion, scale_to_image, mu, alpha, valid):
+    """Background from reference counts: mu = ref * w / ref_w, by weight or scaled to the image's own total.
+
+    The scale of the image is found without its spots: bins far above the scaled reference are left out, twice.
+    """
+    rows, cols = n.shape
+    for i in range(rows):
+        for j in range(cols):
+            good = w[i, j] > 0.0 and ref_w[i, j] > 0.0 and math.isfinite(n[i, j]) and math.isfinite(ref[i, j])
+            valid[i, j] = good
+            ratio = w[i, j] / ref_w[i, j] if good else 0.0
+            mu[i, j] = ref[i, j] * ratio if good else 0.0
+            alpha[i, j] = ratio * dispersion
+    if not scale_to_image:
+        return
+    scale = 1.0
+    for _ in range(3):
+        seen, expected = 0.0, 0.0
+        for i in range(rows):
+            for j in range(cols):
+                level = scale * mu[i, j]
+                if valid[i, j] and n[i, j] <= level + 3.0 * math.sqrt(level * (1.0 + alpha[i, j])) + 1.0:
+                    seen += n[i, j]
+                    expected += mu[i, j]
+        if expected > 0.0:
+            scale = seen / expected
+    for i in range(rows):
+        for j in range(cols):
+            mu[i, j] *= scale
+            alpha[i, j] *= scale
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def azimuth_background(n, w, labels, half, guard, mu, alpha, valid):
+    """Background from the neighbourhood in azimuth at the same q, a guard zone and labelled bins left out.
+
+    mu_i = w_i * sum(n) / sum(w) over guard < |i - k| <= half. Bins with under a fifth of a full window are not valid.
+    """
+    rows, cols = n.shape
+    sum_n = np.empty(3 * rows + 1)
+    sum_w = np.empty(3 * rows + 1)
+    for j in range(cols):
+        sum_n[0] = sum_w[0] = 0.0
+        full = 0.0
+        for k in range(3 * rows):
+            i = k % rows
+            use = w[i, j] > 0.0 and math.isfinite(n[i, j])
+            if k < rows and use:
+                full += w[i, j]
+            use = use and labels[i, j] == 0
+            sum_n[k + 1] = sum_n[k] + (n[i, j] if use else 0.0)
+            sum_w[k + 1] = sum_w[k] + (w[i, j] if use else 0.0)
+        least = 0.2 * full * 2 * (half - guard) / rows
+        for i in range(rows):
+            c = i + rows
+            m = sum_n[c + half + 1] - sum_n[c + guard + 1] + sum_n[c - guard] - sum_n[c - half]
+            weight = sum_w[c + half + 1] - sum_w[c + guard + 1] + sum_w[c - guard] - sum_w[c - half]
+            good = w[i, j] > 0.0 and math.isfinite(n[i, j]) and weight > least and weight > 0.0
+            valid[i, j] = good
+            alpha[i, j] = w[i, j] / weight if good else 0.0
+            mu[i, j] = alpha[i, j] * m if good else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def significant(n, mu, alpha, valid, log_p, log_grow, box_correlation, mask, seed):
+    """Seeds: bins whose own count, or whose 3 x 3 sum, exceeds `log_p`; mask: seeds and bins over `log_grow`.
+
+    `box_correlation`: how many bins of the box share one background estimate. Returns the number of seeds; the
+    mask is only filled when there is one.
+    """
+    rows, cols = n.shape
+    box_n, box_mu, box_a = np.zeros((rows, cols)), np.zeros((rows, cols)), np.zeros((rows, cols))
+    line = np.zeros((rows, cols, 3))
+    for i in range(rows):
+        for j in range(cols):
+            for k in range(max(j - 1, 0), min(j + 2, cols)):
+                if valid[i, k]:
+                    line[i, j, 0] += n[i, k]
+                    line[i, j, 1] += mu[i, k]
+                    line[i, j, 2] += mu[i, k] * alpha[i, k]
+    seeds = 0
+    for i in range(rows):
+        up, down = (i - 1) % rows, (i + 1) % rows
+        for j in range(cols):
+            seed[i, j] = False
+            if not valid[i, j]:
+                continue
+            box_n[i, j] = line[up, j, 0] + line[i, j, 0] + line[down, j, 0]
+            box_mu[i, j] = line[up, j, 1] + line[i, j, 1] + line[down, j, 1]
+            total = line[up, j, 2] + line[i, j, 2] + line[down, j, 2]
+            box_a[i, j] = box_correlation * (total / box_mu[i, j] if box_mu[i, j] > 0 else alpha[i, j])
+            if exceeds(n[i, j], mu[i, j], alpha[i, j], log_p) or exceeds(
+                box_n[i, j], box_mu[i, j], box_a[i, j], log_p
+            ):
+                seed[i, j] = True
+                seeds += 1
+    if seeds:
+        for i in range(rows):
+            for j in range(cols):
+                mask[i, j] = valid[i, j] and (seed[i, j] or exceeds(n[i, j], mu[i, j], alpha[i, j], log_grow))
+    return seeds
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def over_mean(n, w, mu, valid, factor, mask, seed):
+    """The threshold rule: intensity above `factor` times the mean positive residual of the image."""
+    rows, cols = n.shape
+    total, bins = 0.0, 0
+    for i in range(rows):
+        for j in range(cols):
+            if valid[i, j]:
+                total += max((n[i, j] - mu[i, j]) / w[i, j], 0.0)
+                bins += 1
+    limit = factor * total / max(bins, 1)
+    seeds = 0
+    for i in range(rows):
+        for j in range(cols):
+            mask[i, j] = valid[i, j] and (n[i, j] - mu[i, j]) / w[i, j] > limit
+            seed[i, j] = mask[i, j]
+            seeds += mask[i, j]
+    return seeds
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_root(parent, i):
+    """Root of `i`, halving the path on the way."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def join(parent, i, j):
+    """Unite the sets of `i` and `j`; the smaller index becomes the root."""
+    a, b = find_root(parent, i), find_root(parent, j)
+    if a < b:
+        parent[b] = a
+    else:
+        parent[a] = b
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def label_ring(mask, diagonal, labels, parent):
+    """Connected components of a mask whose first axis is periodic; labels from 1, returns their number."""
+    rows, cols = mask.shape
+    count = 0
+    parent[0] = 0
+    for i in range(rows):
+        for j in range(cols):
+            labels[i, j] = 0
+            if not mask[i, j]:
+                continue
+            found = labels[i, j - 1] if j else 0
+            if i:
+                for k in range(max(j - diagonal, 0), min(j + diagonal + 1, cols)):
+                    other = labels[i - 1, k]
+                    if other and found:
+                        join(parent, other, found)
+                    elif other:
+                        found = other
+            if not found:
+                count += 1
+                parent[count] = count
+                found = count
+            labels[i, j] = found
+    if rows > 2:
+        for j in range(cols):
+            if labels[0, j]:
+                for k in range(max(j - diagonal, 0), min(j + diagonal + 1, cols)):
+                    if labels[rows - 1, k]:
+                        join(parent, labels[0, j], labels[rows - 1, k])
+    return _renumber(labels, parent, count)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _renumber(labels, parent, count):
+    rows, cols = labels.shape
+    for i in range(1, count + 1):
+        parent[i] = find_root(parent, i)
+    kept = 0
+    for i in range(1, count + 1):  # a root has the smallest index of its set, so one pass is enough
+        if parent[i] == i:
+            kept += 1
+            parent[i] = -kept
+        else:
+            parent[i] = parent[parent[i]]
+    for i in range(rows):
+        for j in range(cols):
+            if labels[i, j]:
+                labels[i, j] = -parent[labels[i, j]]
+    return kept
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def keep_seeded(labels, seed, count, parent):
+    """Drop components without a seed, renumber the rest, return their number."""
+    rows, cols = labels.shape
+    for i in range(count + 1):
+        parent[i] = 0
+    for i in range(rows):
+        for j in range(cols):
+            if labels[i, j] and seed[i, j]:
+                parent[labels[i, j]] = 1
+    kept = 0
+    for i in range(1, count + 1):
+        if parent[i]:
+            kept += 1
+            parent[i] = kept
+    for i in range(rows):
+        for j in range(cols):
+            labels[i, j] = parent[labels[i, j]]
+    return kept
