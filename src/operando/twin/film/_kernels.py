@@ -10,7 +10,7 @@ from numba import njit
 LEVELS_PER_ROOT = 256  # tables are kept for means (i / 256)^2
 LARGEST_MEAN = 8.0  # larger means are drawn in parts
 COLUMNS = 32  # counts 0..31; a mean of 8 exceeds them once in 1e10
-BITS = np.uint64(24)
+LOW_24 = np.uint64(0xFFFFFF)
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -51,44 +51,42 @@ def add_moving(rate, pixels, q, shape, centre, sigma, height):
             rate[pixels[i]] += height * shape[i] * np.exp(-0.5 * u * u)
 
 
-@njit(cache=True, nogil=True)
-def _draw(mean, word, threshold, alias, level_mean):
+@njit(cache=True, nogil=True, error_model="numpy")
+def draw(mean, word, table, means, inverse):
     """One Poisson number for a mean up to 8: alias tables of two neighbouring means, mixed to give the mean exactly."""
-    level = int(np.sqrt(mean) * LEVELS_PER_ROOT)
-    low = level_mean[level]
-    if low > mean:
-        level -= 1
-        low = level_mean[level]
-    part = (mean - low) / (level_mean[level + 1] - low)
-    level += ((word >> np.uint64(29)) & np.uint64(0xFFFFFF)) < part * 16777216.0
+    level = np.uint64(np.sqrt(mean) * LEVELS_PER_ROOT)
+    part = max((mean - means[level]) * inverse[level], 0.0)
+    level += np.uint64(((word >> np.uint64(29)) & LOW_24) < np.uint64(part * 16777216.0))
     column = word & np.uint64(31)
-    keep = ((word >> np.uint64(5)) & np.uint64(0xFFFFFF)) < threshold[level, column]
-    return column if keep else np.uint64(alias[level, column])
+    entry = np.uint64(table[(level << np.uint64(5)) | column])
+    keep = ((word >> np.uint64(5)) & LOW_24) < (entry >> np.uint64(8))
+    return column if keep else entry & np.uint64(255)
 
 
-@njit(cache=True, nogil=True)
-def fill_poisson(rate, live, key, dead, threshold, alias, level_mean, out):
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_poisson(rate, live, key, dead, table, means, inverse, out):
     """out = Poisson(rate) where `live`, else `dead`. The same key and rate give the same numbers."""
     for i in range(rate.size):
-        if not live[i]:
-            out[i] = dead
-            continue
         mean = rate[i]
         word = mix(key + np.uint64(i))
         if mean <= LARGEST_MEAN:
-            out[i] = _draw(mean, word, threshold, alias, level_mean)
-            continue
-        parts = int(np.ceil(mean / LARGEST_MEAN))
-        total = np.uint64(0)
-        for _ in range(parts):
-            total += _draw(mean / parts, word, threshold, alias, level_mean)
-            word = mix(word)
-        out[i] = total
+            total = draw(mean, word, table, means, inverse)
+        else:
+            parts = int(np.ceil(mean / LARGEST_MEAN))
+            total = np.uint64(0)
+            for _ in range(parts):
+                total += draw(mean / parts, word, table, means, inverse)
+                word = mix(word)
+        out[i] = total if live[i] else dead
 
 
 @lru_cache(maxsize=1)
 def poisson_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Alias tables (Walker, Vose) of Poisson numbers for means (i / 256)^2 up to 8: threshold, alias, means."""
+    """Alias tables (Walker 1977, Vose 1991) of Poisson numbers for means (i / 256)^2 up to 8.
+
+    Returns the tables, 32 entries a mean, each threshold * 2^32 with the alias in its lowest byte; the means; and one
+    over the distance to the next mean.
+    """
     from scipy.stats import poisson
 
     levels = int(np.sqrt(LARGEST_MEAN) * LEVELS_PER_ROOT) + 3
@@ -96,7 +94,8 @@ def poisson_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     weights = poisson.pmf(np.arange(COLUMNS), means[:, None])
     weights *= COLUMNS / weights.sum(1, keepdims=True)
     threshold, alias = _alias(weights)
-    return np.round(threshold * 2**24).astype(np.uint32), alias, means
+    steps = np.minimum(np.rint(threshold * 2**24), 2**24 - 1).astype(np.uint32)
+    return ((steps << np.uint32(8)) | alias).ravel(), means, 1 / np.diff(means, append=2 * means[-1])
 
 
 @njit(cache=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -31,8 +32,10 @@ class MapModel:
     seen: np.ndarray
     time_s: np.ndarray
 
-    def expected(self, frame: int, *, scale: float | None = None) -> np.ndarray:
-        """(pixels,) expected counts of one frame, float32, zero in dead pixels."""
+    def expected(
+        self, frame: int, *, scale: float | None = None, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(pixels,) expected counts of one frame, float32, zero in dead pixels; `out` is used where given."""
         from . import _kernels
 
         view = scene(self.cell)
@@ -40,7 +43,7 @@ class MapModel:
         depth = np.exp([-OPTICAL_DEPTH[name] for name in LAYERS])
         lit = beam * self.state.share[:, frame] * depth
         profile = lit @ view.profiles[:-1] + beam * float(self.state.transmission[frame]) * view.profiles[-1]
-        rate = np.empty(view.factor.size, np.float32)
+        rate = np.empty(view.factor.size, np.float32) if out is None else out
         _kernels.add_smooth(rate, view.factor, view.q_index, profile.astype(np.float32))
         light = dict(zip(LAYERS, lit, strict=True))
         for layer, pixels, values in view.still:
@@ -105,20 +108,30 @@ class MapModel:
                 counts[frame, grain] += added.sum()
         return counts
 
-    def image(self, frame: int) -> np.ndarray:
-        """(rows, columns) uint32 counts of one frame, 2^32-1 in dead pixels."""
+    def image(self, frame: int, out: np.ndarray | None = None) -> np.ndarray:
+        """(rows, columns) uint32 counts of one frame, 2^32-1 in dead pixels; `out` is used where given."""
         from . import _kernels
 
         view = scene(self.cell)
-        out = np.empty(view.factor.size, np.uint32)
-        number = self.map_index * self.cell.points + frame
-        key = _kernels.mix(np.uint64(self.cell.seed) << np.uint64(32) ^ np.uint64(number)) & np.uint64(
-            2**63 - 1
+        out = np.empty(self.cell.shape, np.uint32) if out is None else out
+        place = np.uint64(self.cell.seed) << np.uint64(32) ^ np.uint64(
+            self.map_index * self.cell.points + frame
         )
-        _kernels.fill_poisson(
-            self.expected(frame), view.live, np.uint64(key), np.uint32(DEAD), *_kernels.poisson_tables(), out
-        )
-        return out.reshape(self.cell.shape)
+        key = np.uint64(_kernels.mix(place)) >> np.uint64(1)
+        rate = self.expected(frame, out=_scratch(view.factor.size))
+        tables = _kernels.poisson_tables()
+        _kernels.fill_poisson(rate, view.live, key, np.uint32(DEAD), *tables, out.reshape(-1))
+        return out
+
+
+_local = threading.local()
+
+
+def _scratch(size: int) -> np.ndarray:
+    """A float32 array that this thread may overwrite: fresh memory costs more than filling it."""
+    if getattr(_local, "rate", np.empty(0)).size != size:
+        _local.rate = np.empty(size, np.float32)
+    return _local.rate
 
 
 @lru_cache(maxsize=4)

@@ -155,17 +155,19 @@ def _fill(
 
 
 def _drawn(cell: FilmCell, map_index: int, first: int, last: int, ahead: int = 3) -> Iterator[np.ndarray]:
-    """Images in order, drawn in a second thread while the first compresses."""
+    """Images in order, drawn in a second thread while the first compresses; an image is valid until the next."""
     from collections import deque
     from concurrent.futures import ThreadPoolExecutor
 
     model = map_model(cell, map_index)
+    images = [np.empty(cell.shape, np.uint32) for _ in range(ahead + 1)]
     with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(model.image, frame) for frame in range(first, min(first + ahead, last)))
-        for frame in range(first + ahead, last + ahead):
-            yield waiting.popleft().result()
+        waiting: deque = deque()
+        for frame in range(first, last + ahead):
             if frame < last:
-                waiting.append(pool.submit(model.image, frame))
+                waiting.append(pool.submit(model.image, frame, images[frame % (ahead + 1)]))
+            if frame >= first + ahead:
+                yield waiting.popleft().result()
 
 
 def moment(cell: FilmCell, t_s: float) -> str:
