@@ -1,4 +1,208 @@
-"""The commands: thin."""
+"""The commands. Thin: each parses its words, calls one function of a room, and prints."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from operando.core.errors import InputError, OperandoError
+
+app = typer.Typer(
+    name="operando", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="From detector frames and a cycler file to maps of what lithium does in a working battery.",
+)  # fmt: skip
+
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write to.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what was decided and why.")]
 
 
-def main() -> None: ...
+@app.command()
+def run(
+    experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).")],
+    output: Output = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE that beats the file, e.g. xrd.mask=none")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    verbose: Verbose = False,
+) -> None:
+    """Analyse everything an experiment file names. Run it again after an interruption: it continues.
+
+    Example: operando run experiment.toml --set xrd.mask=none
+    """
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+    _analyse(terminal, experiment, output, dict(_assignment(text) for text in set_ or []), report)
+
+
+def _analyse(
+    terminal, experiment: Path, output: Path | None, overrides: dict[str, Any], report: bool = True
+) -> Path:
+    from operando import flow
+
+    with terminal:
+        folder, results = flow.run(experiment, output, overrides=overrides, listener=terminal.listener())
+        page = folder / "report.html"
+        if report:
+            from operando import show
+
+            terminal.say("report", "drawing figures")
+            show.write_report(results, page)
+        terminal.say("results", f"{folder / 'results.nxs'}" + (f" · {page}" if report else ""))
+        terminal.notes(results.notes)
+    return page if report else folder
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
+        "operando-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Another seed makes another cell.")] = 1,
+    browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in the browser.")] = True,
+    verbose: Verbose = False,
+) -> None:
+    """Make a small twin experiment, analyse it, open the report. No data needed.
+
+    Example: operando demo
+    """
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+    with terminal:
+        _simulate(terminal, "demo", output / "data", seed)
+    page = _analyse(terminal, output / "data" / "experiment.toml", output / "run", {})
+    if browse and sys.stdout.isatty():
+        typer.launch(page.resolve().as_uri())
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path, typer.Argument(help="Folder to write the experiment to.")],
+    preset: Annotated[
+        str, typer.Option(help="demo: small; paper: Eiger 4M, 100 maps of 49 x 49 (340 GB).")
+    ] = "demo",
+    maps: Annotated[int | None, typer.Option(help="Number of maps.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows of a map (z).")] = None,
+    columns: Annotated[int | None, typer.Option(help="Columns of a map (x).")] = None,
+    layout: Annotated[str, typer.Option(help="bliss, eiger or single.")] = "bliss",
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    verbose: Verbose = False,
+) -> None:
+    """Write a twin of a thin-film cell: raw files as a beamline writes them, cycler file, geometry, and the truth.
+
+    Example: operando simulate twin/ --maps 4 --rows 20 --columns 5
+    """
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+    with terminal:
+        changes = {"maps": maps, "rows": rows, "columns": columns}
+        _simulate(
+            terminal, preset, output, seed, layout, **{k: v for k, v in changes.items() if v is not None}
+        )
+
+
+def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: int) -> None:
+    from dataclasses import replace
+
+    from operando.twin import FilmCell, simulate
+
+    presets = {"demo": FilmCell.demo, "paper": FilmCell.paper}
+    if preset not in presets:
+        raise InputError(f"no preset called {preset!r}", fix=f"Choose one of: {', '.join(presets)}.")
+    if (folder / "raw").exists():
+        raise InputError(
+            "this folder already holds raw data, which is never overwritten",
+            where=str(folder),
+            fix="Choose another folder.",
+        )
+    cell = replace(presets[preset](), seed=seed, **changes)
+    simulate(cell, folder, layout=layout, progress=terminal.bar("twin"))
+    terminal.say("twin", f"{folder}: raw files, cycler file, geometry, truth")
+
+
+@app.command()
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Raw files, cycler files, PONI files, results.")],
+    dataset: Annotated[str | None, typer.Option(help="Path of the frames inside an HDF5 file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say what is in a file, and whether it is readable and how fast.
+
+    Example: operando inspect raw/scan_0007.h5
+    """
+    from operando.read import inspect as look
+    from operando.terminal import print_inspections
+
+    found = [look(file, dataset=dataset) for file in files]
+    print_inspections(found, as_json)
+    if not all(inspection.readable for inspection in found):
+        raise typer.Exit(2)
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(help="A run folder, or its results.nxs.")],
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", help="For example xrd/LCO003; left out: list them.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File: .csv, .nc or .npz by its ending.")
+    ] = None,
+) -> None:
+    """Write one group of results as csv, netCDF or npz; without --group, list the groups.
+
+    Example: operando export run --group xrd/LCO003 --output lco003.csv
+    """
+    from operando.flow.export import export_group, list_groups
+
+    if group is None:
+        typer.echo(list_groups(run_folder))
+        return
+    target = output or Path(group.replace("/", "_") + ".csv")
+    export_group(run_folder, group, target)
+    typer.echo(f"{target}")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """`key=value`, the value as TOML where it is valid TOML, else as a word."""
+    import tomllib
+
+    key, sep, value = text.partition("=")
+    if not sep:
+        raise InputError(f"--set needs KEY=VALUE, found {text!r}", fix="For example: --set xrd.mask=none")
+    try:
+        return key.strip(), tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def main() -> None:
+    """Entry point: user errors in at most three lines, exit codes 0 done, 1 failed, 2 wrong usage or input."""
+    try:
+        app()
+    except OperandoError as error:
+        where = f"{error.where}: " if error.where else ""
+        print(f"operando: {where}{error.what}", file=sys.stderr)
+        if error.fix:
+            print(f"          {error.fix}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\noperando: stopped; run the same command again to continue", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        logging.getLogger("operando").debug("unexpected", exc_info=True)
+        if "-v" in sys.argv or "--verbose" in sys.argv:
+            raise
+        print(f"operando: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        print(
+            "          This is a defect of operando. Run again with -v and report what it prints.",
+            file=sys.stderr,
+        )
+        sys.exit(1)

@@ -67,6 +67,9 @@ class PhaseSection(Section):
 
 class CyclerSection(Section):
     file: str
+    zone: str | None = None
+    start: str | None = None
+    current_sign: Literal[1, -1] = 1
     clock_offset_s: float | Literal["find"] = 0.0
 
 

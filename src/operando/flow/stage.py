@@ -56,13 +56,13 @@ class Stages:
             shutil.rmtree(path, ignore_errors=True)
 
     def stage(
-        self, function: Callable[..., xr.Dataset], inputs: Mapping[str, Any], settings: Mapping[str, Any] | None = None,
-        *, name: str = "", detail: Callable[[xr.Dataset], str] | None = None,
-    ) -> xr.Dataset:  # fmt: skip
-        """`function(**inputs, **settings)`, computed once.
+        self, function: Callable[..., Any], inputs: Mapping[str, Any], settings: Mapping[str, Any] | None = None,
+        *, name: str = "",
+    ) -> Any:  # fmt: skip
+        """`function(**inputs, **settings)`, computed once: a Dataset, or a dict of Datasets by group.
 
         `inputs` are Frames, Datasets or anything with a digest; `settings` plain values or frozen dataclasses.
-        Returns the stored Dataset, so that a first run and a resumed one continue from the same bytes.
+        Returns what was stored, so that a first run and a resumed one continue from the same bytes.
         """
         settings = dict(settings or {})
         version = getattr(function, "version", "1")
@@ -73,29 +73,26 @@ class Stages:
         begun = time.perf_counter()
         found = path.exists()
         if not found:
-            result = function(**inputs, **settings)
-            self._write(result.assign_attrs({KEY: key}), path)
+            self._write(function(**inputs, **settings), key, path)
         result = read_stage(path)
         seconds = time.perf_counter() - begun
-        log.info("%s: %s in %.2f s", label, "found" if found else "made", seconds)
-        note = detail(result) if detail else ""
-        plain = {k: str(v) for k, v in settings.items()}
+        log.info("%s: %s in %.2f s", path.name, "found" if found else "made", seconds)
         self.processes.append(
             Process(
                 label,
                 version,
                 seconds,
-                plain,
+                _plain(settings),
                 digests,
-                ("found, " if found else "") + note if note or found else "",
+                "found from an earlier run" if found else "",
             )
         )
         return result
 
-    def _write(self, result: xr.Dataset, path: Path) -> None:
+    def _write(self, result: Any, key: str, path: Path) -> None:
         partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
-            write_stage(result, partial)
+            write_stage(result, key, partial)
             os.replace(partial, path)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
@@ -108,20 +105,39 @@ class Stages:
                 raise
 
 
-def write_stage(result: xr.Dataset, path: Path) -> None:
-    """Write a Dataset as one chunk a variable: stages are read whole."""
-    encoding = {
-        name: {"chunks": result[name].shape or None} for name in result.variables if result[name].ndim
+def write_stage(result: Any, key: str, path: Path) -> None:
+    """Write a Dataset, or a dict of them by group, as one chunk a variable: stages are read whole."""
+    import zarr
+
+    groups = result if isinstance(result, dict) else {"": result}
+    for name, dataset in groups.items():
+        encoding = {v: {"chunks": dataset[v].shape} for v in dataset.variables if dataset[v].size}
+        dataset.to_zarr(
+            path, group=name or None, mode="a", consolidated=False, encoding=encoding, zarr_format=3
+        )
+    zarr.open_group(path, mode="a").attrs.update({KEY: key, "groups": list(groups)})
+
+
+def read_stage(path: Path) -> Any:
+    """Read a finished stage into memory, in the form that it was written in."""
+    import zarr
+
+    attrs = zarr.open_group(path, mode="r").attrs.asdict()
+    found = {}
+    for name in attrs["groups"]:
+        with xr.open_zarr(path, group=name or None, consolidated=False, chunks=None, mask_and_scale=False,
+                          decode_times=False) as dataset:  # fmt: skip
+            found[name] = dataset.load().assign_attrs({KEY: f"{attrs[KEY]}{name}"})
+    return found[""] if list(found) == [""] else found
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for the record: plain values as they are, everything else by its digest."""
+    kept = (str, int, float, bool, type(None))
+    return {
+        key: value if isinstance(value, kept) else f"digest {digest(value)}"
+        for key, value in settings.items()
     }
-    result.to_zarr(path, mode="w", consolidated=True, encoding=encoding, zarr_format=2)
-
-
-def read_stage(path: Path) -> xr.Dataset:
-    """Read a finished stage into memory."""
-    with xr.open_zarr(
-        path, consolidated=True, chunks=None, mask_and_scale=False, decode_times=False
-    ) as dataset:
-        return dataset.load()
 
 
 def identity(value: Any) -> str:
@@ -129,9 +145,7 @@ def identity(value: Any) -> str:
     if isinstance(value, xr.Dataset) and KEY in value.attrs:
         return str(value.attrs[KEY])
     own = getattr(value, "digest", None)
-    if isinstance(own, str):
-        return own
-    return digest(value)
+    return own if isinstance(own, str) else digest(value)
 
 
 @contextlib.contextmanager

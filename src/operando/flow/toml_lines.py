@@ -52,8 +52,11 @@ def _inside(text: str, start: int, loc: Location) -> int:
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> tuple[str, Location, str]:
-    """What is wrong (one sentence), where in the data, and what to do, for the first error found."""
-    first = error.errors()[0]
+    """What is wrong (one sentence), where in the data, and what to do, for the first error found.
+
+    A misspelt key comes before the key that is then missing.
+    """
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     loc: Location = tuple(part for part in first["loc"] if not _is_branch(part))
     key = ".".join(map(str, loc))
     if first["type"] == "extra_forbidden":
@@ -79,11 +82,11 @@ def _fields(model: type[BaseModel], loc: Location) -> list[str]:
     import typing
 
     current: object = model
-    for part in loc:
+    for part in _named(loc):
         if isinstance(current, type) and issubclass(current, BaseModel):
             if part not in current.model_fields:
                 return []
-            current = current.model_fields[str(part)].annotation
+            current = current.model_fields[part].annotation
         members = list(typing.get_args(current))
         models = [m for m in (*members, current) if isinstance(m, type) and issubclass(m, BaseModel)]
         current = models[0] if models else current

@@ -1,0 +1,165 @@
+"""From the words of an experiment file to the facts of an analysis: mask, geometry, grid, rings."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from operando.core import Geometry, Phase, Reflection, Scan, ScanGrid
+from operando.core.errors import ExperimentError, GeometryError, GridError, InputError, MaskMissing
+
+from .experiment import Experiment, RingSection, XrdSection
+
+log = logging.getLogger("operando.flow")
+
+#: half width of a ring's window in q (1/angstrom) when the file gives no q_range
+DEFAULT_HALF_WINDOW = 0.05
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A ring to follow: its reflection, its window in q (1/angstrom) and its families of azimuths."""
+
+    name: str
+    phase: Phase
+    reflection: Reflection
+    q_range: tuple[float, float]
+    families: tuple[tuple[str, tuple[float, ...]], ...]
+    half_width_deg: float
+    shape: str
+
+    @property
+    def parameter(self) -> str:
+        """The lattice parameter that this reflection gives: c for (00l), else a."""
+        h, k, l = self.reflection.hkl  # noqa: E741
+        return "c" if h == k == 0 and l else "a"
+
+
+def phases(experiment: Experiment) -> dict[str, Phase]:
+    return {name: section.build(name) for name, section in experiment.phases.items()}
+
+
+def geometry_of(xrd: XrdSection, scan: Scan) -> Geometry:
+    geometry = Geometry.from_poni(xrd.geometry, flip=xrd.flip, orientation=xrd.orientation)
+    return geometry.for_shape(scan.frames.shape, name=f"{scan.name} with {Path(xrd.geometry).name}")
+
+
+def rings_of(experiment: Experiment, geometry: Geometry) -> list[Ring]:
+    """The rings of the file. Raises `GeometryError` for a ring that does not reach the detector."""
+    assert experiment.xrd is not None
+    known = phases(experiment)
+    q = geometry.q()
+    lowest, highest = float(q.min()), float(q.max())
+    return [_ring(section, known[section.phase], lowest, highest) for section in experiment.xrd.rings]
+
+
+def _ring(section: RingSection, phase: Phase, lowest: float, highest: float) -> Ring:
+    reflection = phase.reflection(section.hkl)
+    q_range = section.q_range or (reflection.q - DEFAULT_HALF_WINDOW, reflection.q + DEFAULT_HALF_WINDOW)
+    if not q_range[0] < reflection.q < q_range[1]:
+        raise ExperimentError(
+            f"ring {section.name}: q_range {q_range} does not hold {reflection.label} at {reflection.q:.4f} 1/angstrom",
+            where="xrd.rings", fix="Correct q_range, or the cell of the phase.",
+        )  # fmt: skip
+    if q_range[0] < lowest or q_range[1] > highest:
+        raise GeometryError(
+            f"ring {section.name}: {reflection.label} at q = {reflection.q:.3f} 1/angstrom is outside the detector, "
+            f"which sees {lowest:.3f} to {highest:.3f}",
+            where="xrd.rings", fix="Remove this ring, or check the geometry and the cell of the phase.",
+        )  # fmt: skip
+    families = tuple((name, tuple(azimuths)) for name, azimuths in section.families.items())
+    return Ring(section.name, phase, reflection, q_range, families, section.half_width_deg, section.shape)
+
+
+def mask_of(xrd: XrdSection, scan: Scan, geometry: Geometry) -> np.ndarray | None:
+    """True where a pixel must not count; None only if the user wrote mask = "none".
+
+    "detector" is the union of the mask that the file holds, the gaps that pyFAI knows for a named detector, and
+    pixels that are dead in every one of a few frames. Raises `MaskMissing` when none of these exists.
+    """
+    if xrd.mask == "none":
+        return None
+    if xrd.mask != "detector":
+        return _mask_file(xrd.mask, scan.frames.shape)
+    found = [
+        mask for mask in (scan.frames.mask, geometry.detector_mask(), always_dead(scan)) if mask is not None
+    ]
+    if not found:
+        raise MaskMissing(
+            "no mask: the file holds none, the geometry names no detector with gaps, and no pixel is marked dead",
+            where=scan.name, fix='Name a mask file in xrd.mask, or write mask = "none" to integrate unmasked.',
+        )  # fmt: skip
+    return np.logical_or.reduce(found)
+
+
+def always_dead(scan: Scan) -> np.ndarray | None:
+    """Pixels that hold the dead value in all of (up to) five frames spread over the scan; None if there are none."""
+    frames = scan.frames
+    if not len(frames) or (frames.dead_value is None and frames.dtype.kind != "i"):
+        return None
+    dead = np.ones(frames.shape, bool)
+    for place in np.unique(np.linspace(0, len(frames) - 1, 5).astype(int)):
+        image = next(iter(frames.blocks(int(place), int(place) + 1))).load()[0]
+        empty = image < 0 if frames.dtype.kind == "i" else image == frames.dead_value
+        if not empty.all():  # a frame that was never written says nothing of the detector
+            dead &= empty
+    return dead if dead.any() and not dead.all() else None
+
+
+def _mask_file(path: str, shape: tuple[int, int]) -> np.ndarray:
+    import fabio
+
+    try:
+        mask = np.load(path) if path.endswith(".npy") else fabio.open(path).data
+    except Exception as error:  # fabio raises whatever its many formats raise
+        raise InputError(f"xrd.mask: not a readable mask image ({error})", where=path) from error
+    if mask.shape != shape:
+        raise GeometryError(
+            f"the mask is {mask.shape[0]} x {mask.shape[1]} pixels, the images are {shape[0]} x {shape[1]}",
+            where=path,
+        )
+    return np.ascontiguousarray(mask != 0)
+
+
+def grid_of(xrd: XrdSection, scan: Scan) -> ScanGrid:
+    """The grid that the file states, else the one behind the recorded motor positions."""
+    if xrd.grid is not None:
+        plan = xrd.grid
+        return ScanGrid.regular(
+            plan.rows, plan.columns, step_z_um=plan.step_z_um, step_x_um=plan.step_x_um, order=plan.order,
+            frames=len(scan.frames), incomplete=xrd.incomplete, name=scan.name,
+        )  # fmt: skip
+    if scan.x_um is None or scan.z_um is None:
+        raise GridError(
+            "no motor positions were recorded", where=scan.name,
+            fix="Give grid = { rows, columns, step_z_um, step_x_um } under [xrd].",
+        )  # fmt: skip
+    count = min(len(scan.x_um), len(scan.frames))
+    if len(scan.x_um) != len(scan.frames) and not xrd.incomplete:
+        raise GridError(
+            f"{len(scan.frames)} frames but {len(scan.x_um)} motor positions", where=scan.name,
+            fix=f"The first {count} can be mapped, the rest as NaN: set incomplete = true in [xrd] to do so.",
+        )  # fmt: skip
+    grid = ScanGrid.from_positions(scan.x_um[:count], scan.z_um[:count], name=scan.name)
+    if len(scan.frames) > count:
+        point = np.concatenate([grid.point, np.full(len(scan.frames) - count, -1)])
+        grid = ScanGrid(grid.z_um, grid.x_um, point)
+    return grid
+
+
+def correction_image(path: str | None, shape: tuple[int, int], key: str) -> np.ndarray | None:
+    """A flat or dark image. Raises `InputError` for another size or an unreadable file."""
+    if path is None:
+        return None
+    import fabio
+
+    try:
+        image = np.load(path) if path.endswith(".npy") else fabio.open(path).data
+    except Exception as error:
+        raise InputError(f"{key}: not a readable image ({error})", where=path) from error
+    if image.shape != shape:
+        raise InputError(f"{key}: {image.shape} pixels, the images have {shape}", where=path)
+    return np.asarray(image, float)

@@ -1,0 +1,97 @@
+"""Maps of single scans, joined along time into the groups of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import xarray as xr
+
+from operando.core import Reflection, Scan, ScanGrid
+
+from .facts import Ring
+
+
+def join_maps(
+    maps: Sequence[dict[str, xr.Dataset]], scans: Sequence[Scan], grids: Sequence[ScanGrid]
+) -> dict[str, xr.Dataset]:
+    """Groups of single maps as groups over `time`, in order of the middle of each map."""
+    time, rows, epoch = map_times(scans, grids)
+    order = np.argsort(time.values, kind="stable")
+    groups = {
+        name: xr.concat([maps[i][name] for i in order], "time", join="outer", combine_attrs="override")
+        .assign_coords(time=time[order])
+        .assign_attrs(epoch=epoch)
+        for name in maps[0]
+    }
+    groups["xrd"]["row_time"] = rows[order]
+    groups["xrd"]["scan"] = xr.DataArray([scans[i].name for i in order], dims="time")
+    return groups
+
+
+def map_times(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> tuple[xr.DataArray, xr.DataArray, str]:
+    """Middle of each map and of each of its rows, s since the first frame of all, and that moment (ISO 8601).
+
+    Where no times were recorded, maps are counted: units are then "map", and the moment is "".
+    """
+    if any(scan.frames.time_s is None or not np.isfinite(scan.frames.time_s).any() for scan in scans):
+        time = xr.DataArray(
+            np.arange(float(len(scans))), dims="time", attrs={"units": "map", "long_name": "map number"}
+        )
+        rows = xr.DataArray(
+            np.full((len(scans), len(grids[0].z_um)), np.nan), dims=("time", "z"), attrs={"units": "s"}
+        )
+        return time, rows, ""
+    start = min(float(np.nanmin(scan.frames.time_s)) for scan in scans)  # type: ignore[type-var]
+    rows = np.array([_row_times(scan, grid) for scan, grid in zip(scans, grids, strict=True)]) - start
+    middle = [float(np.nanmean(scan.frames.time_s)) - start for scan in scans]  # type: ignore[arg-type]
+    epoch = datetime.fromtimestamp(start, UTC).isoformat()
+    attrs = {"units": "s", "long_name": "time since the first frame"}
+    return (
+        xr.DataArray(middle, dims="time", attrs=attrs),
+        xr.DataArray(
+            rows,
+            dims=("time", "z"),
+            attrs={**attrs, "long_name": "middle of each row, since the first frame"},
+        ),
+        epoch,
+    )
+
+
+def _row_times(scan: Scan, grid: ScanGrid) -> np.ndarray:
+    """Mean time of the frames of each row, s since the epoch; NaN for a row without frames."""
+    inside = grid.point >= 0
+    row = grid.point[inside] // len(grid.x_um)
+    time = np.asarray(scan.frames.time_s)[: len(grid.point)][inside]
+    count = np.bincount(row, minlength=len(grid.z_um))
+    total = np.bincount(row, time - time[0], minlength=len(grid.z_um))
+    return np.where(count > 0, time[0] + total / np.maximum(count, 1), np.nan)
+
+
+def reflections(rings: Sequence[Ring], phases: dict, q_range: tuple[float, float]) -> xr.Dataset:
+    """Every reflection of the known phases in reach of the detector, with the ring that follows it."""
+    found = [r for phase in phases.values() for r in phase.reflections(q_range[1], q_range[0])]
+    found.sort(key=lambda r: r.q)
+    return xr.Dataset(
+        {
+            "phase": ("reflection", [r.phase for r in found]),
+            "hkl": ("reflection", [" ".join(map(str, r.hkl)) for r in found]),
+            "q": (
+                "reflection",
+                [r.q for r in found],
+                {"units": "1/angstrom", "long_name": "from the cell of the phase"},
+            ),
+            "ring": ("reflection", [_followed_by(r, rings) for r in found]),
+        }
+    )
+
+
+def _followed_by(reflection: Reflection, rings: Sequence[Ring]) -> str:
+    """The ring with this phase and spacing (equivalent planes have other indices); "" for none."""
+    same = (
+        r
+        for r in rings
+        if r.phase.name == reflection.phase and abs(r.reflection.d_A / reflection.d_A - 1) < 1e-6
+    )
+    return next((ring.name for ring in same), "")

@@ -1,0 +1,96 @@
+"""The micro-XRD recipe: scans to maps, profiles and lattice parameters. It joins stream and diffraction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from operando.core import Scan, ScanGrid, digest
+from operando.core.errors import GridError
+
+from .experiment import XrdSection
+from .facts import grid_of
+from .fit_maps import fit_map
+from .gather import assemble
+from .plan import Plan, plan_for
+from .reduce import merge_parts, parts_of, reduce_frames
+from .stage import KEY
+
+if TYPE_CHECKING:
+    from .run import Run
+
+log = logging.getLogger("operando.flow")
+
+
+def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:
+    """Reduce every scan, fit every map, and put the groups of docs/decisions/0002 into `groups`."""
+    from operando.read import open_scans
+
+    xrd = job.experiment.xrd
+    assert xrd is not None
+    scans = _as_maps(open_scans(xrd.scans, dataset=xrd.dataset), xrd)
+    plan = plan_for(job.experiment, scans[0])
+    grids = [grid_of(xrd, scan) for scan in scans]
+    _same_size(scans, grids)
+    total = sum(len(scan.frames) for scan in scans)
+    job.listener.say(
+        "frames", f"{len(scans)} maps, {total:,} frames of {' x '.join(map(str, scans[0].frames.shape))}"
+    )
+    maps, done = [], 0
+    for scan, grid in zip(scans, grids, strict=True):
+        maps.append(_one_map(job, plan, scan, grid, done, total))
+        done += len(scan.frames)
+    assemble(job, groups, plan, scans, grids, maps, table)
+
+
+def _one_map(job: Run, plan: Plan, scan: Scan, grid: ScanGrid, done: int, total: int) -> xr.Dataset:
+    parts = []
+    for start, stop in parts_of(scan):
+        settings = {"reductions": plan.reductions, "rings": plan.rings, "start": start, "stop": stop}
+        parts.append(job.stages.stage(reduce_frames, {"frames": scan.frames}, settings, name="reduce"))
+        job.listener.progress("frames", done + stop, total)
+    reduced = merge_parts(parts, plan.rings)
+    reduced.attrs[KEY] = digest([part.attrs[KEY] for part in parts])
+    settings = {"grid": grid, "rings": plan.rings, "use_monitor": plan.use_monitor}
+    return job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map")
+
+
+def _as_maps(scans: list[Scan], xrd: XrdSection) -> list[Scan]:
+    """A folder of images holds all maps one after the other: cut it by the size of the stated grid."""
+    if len(scans) != 1 or xrd.grid is None:
+        return scans
+    size, count = xrd.grid.rows * xrd.grid.columns, len(scans[0].frames)
+    if count <= size or count % size:
+        return scans
+    from operando.core import FrameRange
+
+    def cut(values: np.ndarray | None, first: int) -> np.ndarray | None:
+        return None if values is None else values[first : first + size]
+
+    return [
+        replace(
+            scans[0], name=f"{scans[0].name}, map {number}", frames=FrameRange(scans[0].frames, first, first + size),
+            x_um=cut(scans[0].x_um, first), z_um=cut(scans[0].z_um, first), started_s=None,
+        )
+        for number, first in enumerate(range(0, count, size), 1)
+    ]  # fmt: skip
+
+
+def _same_size(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> None:
+    for scan, grid in zip(scans, grids, strict=True):
+        if scan.frames.shape != scans[0].frames.shape:
+            raise GridError(
+                f"images are {scan.frames.shape}, those of the first scan {scans[0].frames.shape}", where=scan.name,
+                fix="Analyse scans of different detectors in experiments of their own.",
+            )  # fmt: skip
+        if grid.shape != grids[0].shape:
+            raise GridError(
+                f"the map has {grid.shape[0]} x {grid.shape[1]} points, that of the first scan "
+                f"{grids[0].shape[0]} x {grids[0].shape[1]}",
+                where=scan.name, fix="Name maps of one size in xrd.scans, the others in an experiment of their own.",
+            )  # fmt: skip

@@ -1,0 +1,69 @@
+"""What is the same for all scans of an experiment: geometry, mask, rings, and what one pass has to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from operando import stream
+from operando.core import Geometry, Scan
+from operando.core.errors import InputError
+
+from .experiment import Experiment, XrdSection
+from .facts import Ring, correction_image, geometry_of, mask_of, rings_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Facts and reductions of an experiment, resolved against its first scan."""
+
+    geometry: Geometry
+    mask: np.ndarray | None
+    rings: tuple[Ring, ...]
+    reductions: tuple[Any, ...]
+    use_monitor: bool
+
+
+def plan_for(experiment: Experiment, scan: Scan) -> Plan:
+    """Resolve geometry, mask and rings. Raises `InputError` when no monitor was recorded and none was renounced."""
+    xrd = experiment.xrd
+    assert xrd is not None
+    use_monitor = xrd.monitor != "none"
+    if use_monitor and scan.frames.monitor is None:
+        raise InputError(
+            "no beam monitor was recorded", where=scan.name,
+            fix='Write monitor = "none" under [xrd] to leave intensities as counted.',
+        )  # fmt: skip
+    geometry = geometry_of(xrd, scan)
+    mask = mask_of(xrd, scan, geometry)
+    rings = tuple(rings_of(experiment, geometry))
+    return Plan(geometry, mask, rings, _reductions(xrd, geometry, mask, rings), use_monitor)
+
+
+def _reductions(
+    xrd: XrdSection, geometry: Geometry, mask: np.ndarray | None, rings: Sequence[Ring]
+) -> tuple[Any, ...]:
+    assert geometry.shape is not None
+    common: dict[str, Any] = {
+        "geometry": geometry, "mask": mask, "solid_angle": xrd.solid_angle, "polarisation": xrd.polarisation,
+        "splitting": xrd.splitting, "flat": correction_image(xrd.flat, geometry.shape, "xrd.flat"),
+        "dark": correction_image(xrd.dark, geometry.shape, "xrd.dark"),
+    }  # fmt: skip
+    step = pixel_step(geometry)
+    windows = [
+        stream.RingWindow(
+            name=ring.name, q_range=ring.q_range, azimuth_bins=xrd.azimuth_bins,
+            q_bins=max(8, round(2 * (ring.q_range[1] - ring.q_range[0]) / step)), **common,
+        )
+        for ring in rings
+    ]  # fmt: skip
+    pattern = stream.Pattern(q_bins=xrd.pattern_bins, q_range=xrd.q_range, **common)
+    return (stream.TotalCounts(mask=mask), stream.Monitor(), pattern, *windows)
+
+
+def pixel_step(geometry: Geometry) -> float:
+    """Typical change of q from one pixel to the next along the radius, 1/angstrom. Bins are half as wide."""
+    return float(np.median(np.hypot(*np.gradient(geometry.q()))))

@@ -1,0 +1,92 @@
+"""From frames to small sums: the stage that every raw frame passes once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import xarray as xr
+
+from operando import diffraction, stream
+from operando.core import FrameRange, Scan, Sums, merge
+from operando.core.frames import Frames
+from operando.core.sums import FRAME
+
+from .facts import Ring
+from .stage import versioned
+
+#: frames that one stage reduces: a second or two of work, which is what a killed run can lose
+PART = 512
+
+KINDS = ("signal", "variance", "weight")
+
+
+def parts_of(scan: Scan) -> list[tuple[int, int]]:
+    """Ranges of frames that are reduced together."""
+    count = len(scan.frames)
+    return [(first, min(first + PART, count)) for first in range(0, count, PART)]
+
+
+@versioned("1")
+def reduce_frames(
+    frames: Frames, *, reductions: Sequence[Any], rings: Sequence[Ring], start: int, stop: int
+) -> xr.Dataset:
+    """Frames `start` to `stop` as sums: totals, monitor and pattern of each frame, and of each ring
+
+    - `<ring>_profile`: (frame, family, q), what the peak fits take,
+    - `<ring>_ring`: (frame, q), the whole ring, what component maps take,
+    - `<ring>_image`: (azimuth, q), summed over the frames.
+    """
+    sums = stream.run(reductions, FrameRange(frames, start, stop))
+    found: dict[str, xr.DataArray] = {}
+    for name in ("total_counts", "monitor"):
+        _put(found, name, sums[name])
+    _put(found, "pattern", sums["pattern"])
+    for ring in rings:
+        for name, part in _of_ring(ring, sums[ring.name]):
+            _put(found, f"{ring.name}_{name}", part)
+    return xr.Dataset(found)
+
+
+def _of_ring(ring: Ring, window: Sums) -> Iterator[tuple[str, Sums]]:
+    families = ring.families or (("all", ()),)
+    profiles = [
+        diffraction.family_profile(window, azimuths, ring.half_width_deg) if azimuths else window.sum("azimuth")
+        for _, azimuths in families
+    ]  # fmt: skip
+    names = xr.DataArray([name for name, _ in families], dims="family")
+    yield "profile", Sums(*(xr.concat([getattr(p, kind) for p in profiles], names) for kind in KINDS))
+    yield "ring", window.sum("azimuth")
+    yield "image", window.sum(FRAME)
+
+
+def _own(name: str, dims: Sequence[Any]) -> dict[Any, str]:
+    """Every reduction has its own q axis, and its own families."""
+    owner = name.rsplit("_", 1)[0] if name != "pattern" else name
+    return {dim: f"{dim}_{owner}" for dim in dims if dim in ("q", "family")}
+
+
+def _put(found: dict[str, xr.DataArray], name: str, sums: Sums) -> None:
+    for kind in KINDS:
+        array = getattr(sums, kind)
+        found[f"{name}_{kind}"] = array.rename(_own(name, array.dims))
+
+
+def take(reduced: xr.Dataset, name: str) -> Sums:
+    """The sums called `name` in a reduced dataset, with plain dims."""
+    arrays = []
+    for kind in KINDS:
+        array = reduced[f"{name}_{kind}"]
+        back = {own: dim for dim, own in _own(name, ("q", "family")).items() if own in array.dims}
+        arrays.append(array.rename(back))
+    return Sums(*arrays)
+
+
+def merge_parts(parts: Sequence[xr.Dataset], rings: Sequence[Ring]) -> xr.Dataset:
+    """The parts of one scan as one: exact, whatever the cut."""
+    names = ["total_counts", "monitor", "pattern"]
+    names += [f"{ring.name}_{part}" for ring in rings for part in ("profile", "ring", "image")]
+    found: dict[str, xr.DataArray] = {}
+    for name in names:
+        _put(found, name, merge([take(part, name) for part in parts]))
+    return xr.Dataset(found)

@@ -1,0 +1,129 @@
+"""run: an experiment file to a run folder with results, resumable at any point."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from .experiment import Experiment, load_experiment
+from .results import Process, Results, describe_machine
+from .stage import Stages, locked
+from .store import write_results
+
+log = logging.getLogger("operando.flow")
+
+
+def _silent(*_: Any) -> None:
+    return None
+
+
+@dataclass
+class Listener:
+    """Where a run tells what it does. The defaults say nothing."""
+
+    say: Callable[[str, str], None] = _silent  # topic, sentence
+    progress: Callable[[str, int, int], None] = _silent  # topic, done, total
+
+
+@dataclass
+class Run:
+    """A run in progress: its folder, its stages, and whom it tells."""
+
+    folder: Path
+    experiment: Experiment
+    stages: Stages
+    listener: Listener = field(default_factory=Listener)
+    notes: list[str] = field(default_factory=list)
+
+
+def run(
+    path: str | Path, output: str | Path | None = None, *, overrides: dict[str, Any] | None = None,
+    listener: Listener | None = None, command: str | None = None,
+) -> tuple[Path, Results]:  # fmt: skip
+    """Analyse what an experiment file names; returns the run folder and the results written there.
+
+    Finished stages of an earlier run in the same folder are found again, so a killed run continues. Raises
+    `ExperimentError` and other `OperandoError`s for what the user can mend, `Busy` when another process has the folder.
+    """
+    from .microxrd import micro_xrd
+    from .timeline import electrochemistry
+
+    path = Path(path)
+    experiment = load_experiment(path, overrides)
+    folder = Path(output) if output is not None else path.resolve().parent / "run"
+    with locked(folder), _logged(folder / "run.log"):
+        begun = time.time()
+        stages = Stages(folder / "stages")
+        stages.sweep()
+        _keep_experiment(path, folder, experiment)
+        job = Run(folder, experiment, stages, listener or Listener())
+        groups: dict[str, xr.Dataset] = {}
+        table = electrochemistry(job, groups)
+        if experiment.xrd is not None:
+            micro_xrd(job, groups, table)
+        results = Results(
+            experiment.title, experiment.model_dump(mode="json", exclude_none=True), groups, stages.processes,
+            job.notes, describe_machine(), command or shlex.join(["operando", *sys.argv[1:]]),
+        )  # fmt: skip
+        results.processes.append(Process("run", "1", time.time() - begun, detail=f"{len(groups)} groups"))
+        write_results(results, folder / "results.nxs")
+        return folder, results
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Send everything that operando logs to the run's own file as well."""
+    root = logging.getLogger("operando")
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    before = root.level
+    root.setLevel(min(before or logging.INFO, logging.INFO))
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()
+
+
+def _keep_experiment(path: Path, folder: Path, experiment: Experiment) -> None:
+    """Keep the experiment as resolved (absolute paths, defaults filled in) beside the results."""
+    text = to_toml(experiment.model_dump(mode="json", exclude_none=True))
+    assert tomllib.loads(text)["title"] == experiment.title
+    (folder / "experiment.toml").write_text(f"# as resolved from {path.resolve()}\n{text}", encoding="utf-8")
+
+
+def to_toml(data: dict[str, Any]) -> str:
+    """Plain data as TOML: top-level tables as [tables], everything below inline."""
+    import json
+
+    def value(item: Any) -> str:
+        if isinstance(item, dict):
+            return "{ " + ", ".join(f"{key(k)} = {value(v)}" for k, v in item.items()) + " }"
+        if isinstance(item, (list, tuple)):
+            return "[" + ", ".join(value(v) for v in item) + "]"
+        if isinstance(item, str):
+            return json.dumps(item, ensure_ascii=False)
+        return json.dumps(item)
+
+    def key(name: str) -> str:
+        return (
+            name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
+        )
+
+    lines = [f"{key(name)} = {value(item)}" for name, item in data.items() if not isinstance(item, dict)]
+    for name, table in data.items():
+        if isinstance(table, dict):
+            lines += ["", f"[{key(name)}]", *(f"{key(k)} = {value(v)}" for k, v in table.items())]
+    return "\n".join(lines) + "\n"
