@@ -148,7 +148,9 @@ def fit_circuit(
     )
     freedom = max(2 * len(f) - len(names), 1)
     chi2 = float((found.fun**2).sum())
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * (1.0 if z_err is not None else chi2 / freedom)
+    size = np.maximum(np.linalg.norm(found.jac, axis=0), 1e-300)
+    covariance = np.linalg.pinv((found.jac / size).T @ (found.jac / size)) / np.outer(size, size)
+    covariance *= 1.0 if z_err is not None else chi2 / freedom
     best = values(found.x)
     error = np.sqrt(np.diag(covariance)) * np.where(exponent, 1.0, best)
     spread = np.sqrt(np.diag(covariance))

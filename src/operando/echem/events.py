@@ -154,15 +154,19 @@ def _judge(time, value, weight, corner, exposure_s, kind, guess_s, scale_errors)
     slope = (
         _shape(time, corner + delta, exposure_s, kind) - _shape(time, corner - delta, exposure_s, kind)
     ) / (2 * delta)
-    design = np.column_stack([np.ones_like(time), time, shape, coefficients[2] * slope]) * weight[:, None]
+    parts = [np.ones_like(time), time, shape, coefficients[2] * slope]
+    spacing = float(np.median(np.diff(time)))
+    sharp = kind == "step" and exposure_s < spacing  # the jump lies anywhere between two frames
+    design = np.column_stack(parts[:3] if sharp else parts) * weight[:, None]
     scale = smallest / max(len(time) - 4, 1) if scale_errors else 1.0
-    covariance = np.linalg.pinv(design.T @ design) * scale
+    size = np.linalg.norm(design, axis=0)  # columns of one size, or the inverse loses the small ones
+    covariance = np.linalg.pinv((design / size).T @ (design / size)) * scale / np.outer(size, size)
     significance = abs(coefficients[2]) / max(float(np.sqrt(covariance[2, 2])), 1e-300)
-    return {
-        "offset": guess_s - corner,
-        "error": float(np.sqrt(covariance[3, 3])),
-        "significance": float(significance),
-    }
+    error = spacing / np.sqrt(12) if sharp else float(np.sqrt(covariance[3, 3]))
+    if sharp:
+        after = int(np.clip(np.searchsorted(time, corner), 1, len(time) - 1))
+        corner = 0.5 * float(time[after - 1] + time[after])
+    return {"offset": guess_s - corner, "error": error, "significance": float(significance)}
 
 
 def _shape(time: np.ndarray, corner: float, exposure_s: float, kind: str) -> np.ndarray:

@@ -24,7 +24,8 @@ def ordering_point(
     repeats   the error is the scatter over this many copies to which the noise of the voltage is added once more
 
     Returns scalars voltage (V), capacity (mAh, on the scale of the table), with errors; depth (mAh/V below the
-    lower of both maxima, in the window), flag (window_edge: no minimum inside the window).
+    lower of both maxima, in the window), flag (window_edge: no minimum inside the window that
+    is 4 sigma below both sides).
     Reimers and Dahn, J. Electrochem. Soc. 139 (1992) 2091. Invalid at rates that smear the two peaks.
     """
     rng = np.random.default_rng(0) if rng is None else rng
@@ -60,7 +61,7 @@ def _minimum(part: xr.Dataset, window_V, sigma_V: float, noise: float) -> tuple[
     lowest = int(inside[slope[inside].argmin()])
     left, right = slope[inside[0] : lowest + 1].max(), slope[lowest : inside[-1] + 1].max()
     depth = min(left, right) - slope[lowest]
-    if lowest in (inside[0], inside[-1]) or depth <= 0:
+    if lowest in (inside[0], inside[-1]) or depth <= 4 * curve.dqdv_err.values[lowest]:
         return None
     near = np.abs(volts - volts[lowest]) <= sigma_V
     a, b, _ = np.polyfit(volts[near] - volts[lowest], slope[near], 2)
