@@ -17,9 +17,9 @@ _HOME = {
     "faraday_thickness": "plating", "plated": "plating",
     "lithium_balance": "balance",
     "film_diffusion": "transient", "cottrell": "transient", "sweep_onset": "transient",
-    "kramers_kronig": "kramers_kronig", "fit_circuit": "circuits", "fit_series": "circuits",
-    "circuit_impedance": "circuits", "conductivity": "conductivity", "area_resistance": "conductivity",
-    "arrhenius": "conductivity",
+    "kramers_kronig": "consistency", "fit_circuit": "circuits", "fit_series": "circuits",
+    "circuit_impedance": "circuits", "conductivity": "materials", "area_resistance": "materials",
+    "arrhenius": "materials",
 }  # fmt: skip
 
 __all__ = sorted(_HOME)

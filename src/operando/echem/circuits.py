@@ -142,7 +142,7 @@ def fit_circuit(
         return np.concatenate([off.real, off.imag])
 
     begin = np.where(exponent, np.clip(start, 0.05, 0.999), np.log(np.asarray(start, float)))
-    low, high = np.where(exponent, 0.0, -80.0), np.where(exponent, 1.0, 80.0)
+    low, high = np.where(exponent, 0.0, -np.inf), np.where(exponent, 1.0, np.inf)
     found = least_squares(
         residual, begin, bounds=(low, high), x_scale="jac", xtol=1e-13, ftol=1e-13, gtol=1e-13
     )
