@@ -1,0 +1,135 @@
+"""The report: one HTML file that answers a scientist's questions in their order. No network, no framework."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import sentences
+from .gallery import Gallery, draw_all
+from .settings import as_toml, contents
+from .style import DARK, VARIABLES, Exhibit
+from .text import duration, grouped, number, reason, with_error
+
+if TYPE_CHECKING:
+    from operando.flow.results import Results
+
+CSV_PLAIN = 60_000  # bytes: a larger table is compressed
+
+
+def write_report(results: Results, path: str | Path) -> Path:
+    """Draw every figure and write the report of `results` to `path`; returns the path."""
+    path = Path(path)
+    text = render(results)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def write_figures(results: Results, folder: str | Path) -> list[Path]:
+    """Write every figure as SVG, PNG (200 dpi, white ground) and csv into `folder`; returns the paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for exhibit in draw_all(results).everything():
+        stem = folder / exhibit.name
+        stem.with_suffix(".svg").write_text(plain_svg(exhibit), encoding="utf-8")
+        exhibit.figure.savefig(stem.with_suffix(".png"), dpi=200, facecolor="white")
+        exhibit.table.to_csv(stem.with_suffix(".csv"), index=False, float_format="%.7g")
+        written += [stem.with_suffix(kind) for kind in (".svg", ".png", ".csv")]
+    return written
+
+
+def plain_svg(exhibit: Exhibit) -> str:
+    """The figure as a file of its own: light colours, white ground."""
+    text = exhibit.svg()
+    for colour, variable in VARIABLES.items():
+        text = text.replace(f"var({variable},{colour})", colour)
+    text = text.replace("var(--sans,sans-serif)", "Helvetica, Arial, sans-serif")
+    return text.replace("<svg ", '<svg style="background:white" ', 1)
+
+
+def render(results: Results) -> str:
+    """The report as HTML text."""
+    import jinja2
+
+    files = resources.files(__package__) / "page"
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.globals |= {
+        "shown": shown,
+        "number": number,
+        "grouped": grouped,
+        "duration": duration,
+        "with_error": with_error,
+    }
+    environment.filters["reason"] = reason
+    template = environment.from_string((files / "report.html").read_text(encoding="utf-8"))
+    return template.render(
+        **page(results, draw_all(results)), light=variables(VARIABLES), dark=dark_variables(),
+        css=(files / "report.css").read_text(encoding="utf-8"), script=(files / "report.js").read_text(encoding="utf-8"),
+    )  # fmt: skip
+
+
+def variables(names: dict[str, str]) -> str:
+    return "".join(f"{variable}:{colour};" for colour, variable in names.items())
+
+
+def dark_variables() -> str:
+    return "".join(f"{VARIABLES[light]}:{dark};" for light, dark in DARK.items())
+
+
+def page(results: Results, gallery: Gallery) -> dict[str, Any]:
+    """Everything that the template prints."""
+    groups, rings = results.groups, gallery.rings
+    return {
+        "title": results.title, "notes": results.notes, "gallery": gallery, "started": started(groups),
+        "measured": sentences.what_was_measured(groups),
+        "changes": {name: sentences.lattice_changes(name, ring) for name, ring in rings.items()},
+        "amounts": [sentences.intensity_change(name, ring) for name, ring in rings.items() if "intensity" in ring],
+        "fits": sentences.fits_believed(gallery.counts, rings) if len(gallery.counts) else [],
+        "positions": sentences.positions_believed(gallery.positions) if rings else "",
+        "clock": sentences.clock_believed(results.experiment, groups),
+        "settings": as_toml(results.experiment), "contents": contents(groups), "processes": results.processes,
+        "machine": results.machine, "command": results.command, "wall": sum(p.seconds for p in results.processes),
+        "inputs": {k: v for p in results.processes for k, v in p.inputs.items()},
+    }  # fmt: skip
+
+
+def started(groups) -> str:
+    """Date and time of the first map, as recorded."""
+    epoch = (
+        groups["xrd"]["time"].attrs.get("epoch", "")
+        if "xrd" in groups and "time" in groups["xrd"].coords
+        else ""
+    )
+    try:
+        when = datetime.fromisoformat(str(epoch))
+    except ValueError:
+        return ""
+    return f"{when.day} {when:%B %Y, %H:%M} {when:%Z}".strip()
+
+
+def shown(exhibit: Exhibit) -> dict[str, str]:
+    """What the template needs of a figure: SVG inline, and its table as a link that holds the data."""
+    from markupsafe import Markup
+
+    svg = exhibit.svg().replace("<svg ", f'<svg role="img" aria-labelledby="{exhibit.name}-alt" ', 1)
+    head, _, tail = svg.partition(">")
+    from html import escape
+
+    described = f'{head}><title id="{exhibit.name}-alt">{escape(exhibit.alt)}</title>{tail}'
+    text = exhibit.table.to_csv(index=False, float_format="%.7g").encode()
+    if len(text) <= CSV_PLAIN:
+        kind, ending, data = "text/csv;charset=utf-8", "csv", text
+    else:
+        kind, ending, data = "application/gzip", "csv.gz", gzip.compress(text, mtime=0)
+    link = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return {"svg": Markup(described), "csv": link, "file": f"{exhibit.name}.{ending}", "kind": ending,
+            "rows": grouped(len(exhibit.table))}  # fmt: skip

@@ -1,0 +1,199 @@
+"""What the report says: every number comes from the Datasets, with its error, and absence is said aloud."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from .summary import Mean, against_time, called, error_of, families, good, lattice_name, mean, one_family
+from .text import MINUS, duration, grouped, listed, number, plural, pretty, scaled, with_error
+
+
+def what_was_measured(groups: dict[str, xr.Dataset]) -> list[str]:
+    """Maps, points, frames, duration; what the cell did meanwhile."""
+    found = [_maps(groups["xrd"])] if "xrd" in groups else ["No X-ray maps are in these results."]
+    return found + _cycled(groups)
+
+
+def _maps(xrd: xr.Dataset) -> str:
+    maps, rows, columns = (xrd.sizes.get(dim, 1) for dim in ("time", "z", "x"))
+    span = _span(xrd["time"].values)
+    text = (
+        f"{plural(maps, 'map')} of {rows} × {columns} points (z × x; steps of {_step(xrd, 'z')} and {_step(xrd, 'x')})"
+        f"{f' over {duration(span)}' if maps > 1 else ''}"
+    )
+    if "frames" not in xrd:
+        return text + "."
+    frames = xrd["frames"].values
+    empty = int((frames == 0).sum())
+    missing = f"{plural(empty, 'point has', 'points have')} no frame" if empty else "no point lacks a frame"
+    return f"{text}: {plural(int(np.nansum(frames)), 'frame')}; {missing}."
+
+
+def _span(time: np.ndarray) -> float:
+    """First to last map, with half a map at each end."""
+    return float(np.ptp(time)) * len(time) / max(len(time) - 1, 1)
+
+
+def _step(xrd: xr.Dataset, dim: str) -> str:
+    values = xrd[dim].values if dim in xrd.coords else np.array([])
+    return f"{number(float(np.median(np.diff(values))))} µm" if len(values) > 1 else "one point"
+
+
+def _cycled(groups: dict[str, xr.Dataset]) -> list[str]:
+    clock = groups.get("clock")
+    if clock is None or "voltage" not in clock:
+        return ["No cycler record belongs to these maps."]
+    v = clock["voltage"].values
+    known = np.flatnonzero(np.isfinite(v))
+    if not known.size:
+        return ["The cycler record covers none of the maps."]
+    first, last = known[0], known[-1]
+    text = (
+        f"Between map {first + 1} and map {last + 1} the voltage went from {v[first]:.3f} to {v[last]:.3f} V"
+    )
+    if "capacity" in clock and np.isfinite(clock["capacity"].values[[first, last]]).all():
+        q = clock["capacity"].values
+        moved, unit = scaled(q[last] - q[first], clock["capacity"].attrs.get("units", "mAh"))
+        text += f", and {number(float(moved))} {unit} passed".replace(MINUS + "0 ", "0 ")
+    lost = len(v) - known.size
+    return [text + (f"; {plural(lost, 'map lies', 'maps lie')} outside the record." if lost else ".")]
+
+
+def lattice_changes(name: str, ring: xr.Dataset) -> list[str]:
+    """One sentence a family."""
+    axis = lattice_name(ring)
+    if axis is None:
+        return [f"{name} holds no lattice parameter."]
+    unit = ring[axis].attrs.get("units", "angstrom")
+    return [
+        _lattice_change(axis, called(name, f), against_time(one_family(ring, f), axis), unit)
+        for f in families(ring)
+    ]
+
+
+def _lattice_change(axis: str, series: str, means: list[Mean], unit: str) -> str:
+    valid = [i for i, m in enumerate(means) if m.valid]
+    if not valid:
+        return f"{axis} of {series}: no valid point in any map."
+    a, b = valid[0], valid[-1]
+    start, end = means[a], means[b]
+    if a == b:
+        return f"{axis} of {series} is {with_error(start.value, start.error, unit)} in map {a + 1} ({plural(start.points, 'point')})."
+    change, error = end.value - start.value, float(np.hypot(start.error, end.error))
+    verdict = f"{axis} of {series} {_verb(change, error)}"
+    return (
+        f"{verdict}: {with_error(start.value, start.error, unit)} in map {a + 1}, {with_error(end.value, end.error, unit)} "
+        f"in map {b + 1}, a change of {with_error(change, error, unit, sign=True)} "
+        f"({percent(change / start.value)}; means over {start.points} and {end.points} valid points)."
+    )
+
+
+def _verb(change: float, error: float) -> str:
+    if not np.isfinite(error) or error <= 0:
+        return "changed by an amount of unknown error"
+    if abs(change) < 2 * error:
+        return "did not change beyond twice the error"
+    return "grew" if change > 0 else "shrank"
+
+
+def percent(share: float) -> str:
+    """A share as per cent with sign, two significant digits."""
+    value = 100 * share
+    if value == 0:
+        return "0 %"
+    decimals = int(np.clip(1 - np.floor(np.log10(abs(value))), 0, 5))
+    return f"{'+' if value > 0 else ''}{grouped(value, decimals)} %"
+
+
+def intensity_change(name: str, ring: xr.Dataset) -> str:
+    """Mean background-subtracted intensity of a ring in the first and last map."""
+    if "intensity" not in ring:
+        return f"{name}: no intensity map."
+    values, errors = good(ring, "intensity", "intensity_flag"), error_of(ring, "intensity")
+    unit = pretty(ring["intensity"].attrs.get("units"))
+    means = [
+        _plain(values.isel(time=i), None if errors is None else errors.isel(time=i))
+        for i in range(values.sizes["time"])
+    ]
+    valid = [i for i, m in enumerate(means) if m.valid]
+    if not valid:
+        return f"{name}: no valid intensity in any map."
+    a, b = means[valid[0]], means[valid[-1]]
+    text = f"Mean intensity of {name}: {with_error(a.value, a.error, unit)}"
+    if len(valid) == 1:
+        return text + "."
+    return f"{text} in map {valid[0] + 1}, {with_error(b.value, b.error, unit)} in map {valid[-1] + 1}."
+
+
+def _plain(values: xr.DataArray, errors: xr.DataArray | None) -> Mean:
+    """Unweighted mean with its propagated error: an amount must not be weighted by its own size."""
+    v = values.values.ravel().astype(float)
+    keep = np.isfinite(v)
+    if not keep.any():
+        return Mean(np.nan, np.nan, 0, np.nan)
+    if errors is None:
+        return mean(v)
+    e = errors.values.ravel()[keep]
+    return Mean(
+        float(v[keep].mean()),
+        float(np.sqrt(np.sum(e**2)) / keep.sum()),
+        int(keep.sum()),
+        float(v[keep].std()),
+    )
+
+
+def fits_believed(table, rings: dict[str, xr.Dataset]) -> list[str]:
+    """How many fits are valid, and how good they are."""
+    fits = table[table["series"] != "map points"]
+    if not len(fits) or not fits["points"].sum():
+        return ["No peak was fitted."]
+    share = fits["valid"].sum() / fits["points"].sum()
+    found = [
+        f"{grouped(fits['valid'].sum())} of {grouped(fits['points'].sum())} fits ({100 * share:.0f} %) carry no flag."
+    ]
+    values = [good(ring, "goodness").values.ravel() for ring in rings.values() if "goodness" in ring]
+    all_values = np.concatenate(values) if values else np.array([])
+    all_values = all_values[np.isfinite(all_values)]
+    if all_values.size:
+        low, middle, high = np.percentile(all_values, [16, 50, 84])
+        found.append(
+            f"Their reduced deviance has the median {middle:.2f} (68 % lie within {low:.2f} to {high:.2f}); counting noise alone gives 1."
+        )
+    else:
+        found.append("No fit is valid, so nothing can be said of their quality.")
+    return found
+
+
+def positions_believed(table) -> str:
+    """The largest deviation of a ring from its reference position in the first map."""
+    if not len(table):
+        return "No ring has a reference position to compare with."
+    worst = table.iloc[table["deviation"].abs().to_numpy().argmax()]
+    return (
+        f"In the first map the rings lie within {number(abs(worst['deviation']), 2)} × 10⁻⁴ of the positions calculated from "
+        f"the stated cells; the farthest is {worst['series']} ({with_error(worst['deviation'], worst['deviation_err'])} × 10⁻⁴)."
+    )
+
+
+def clock_believed(experiment: dict, groups: dict[str, xr.Dataset]) -> str:
+    """How the cycler was put on the clock of the maps."""
+    cycler = experiment.get("cycler") or {}
+    if "clock" not in groups or not cycler:
+        return "No cycler was aligned."
+    clock, offset = groups["clock"], cycler.get("clock_offset_s", 0.0)
+    found = clock.attrs.get("clock_offset_s")
+    if found is not None and clock.attrs.get("clock_offset_err_s") is not None:
+        text = f"Cycler clock minus detector clock: {with_error(float(found), float(clock.attrs['clock_offset_err_s']), 's')}, found from the data"
+    elif isinstance(offset, int | float):
+        text = f"Cycler clock minus detector clock: {number(float(offset)) if offset else 0} s, as stated in the experiment file"
+    else:
+        text = "The clock offset was asked to be found; no value with an error is in the results"
+    late = [
+        n
+        for n in ("voltage", "current", "capacity")
+        if f"{n}_flag" in clock and (clock[f"{n}_flag"].values != 0).any()
+    ]
+    if late:
+        return f"{text}; {listed(late)} {'is' if len(late) == 1 else 'are'} missing or doubtful for some maps, see the flags in the group clock."
+    return text + "; every map lies inside the cycler's record."
