@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -120,12 +121,10 @@ class ArrayFrames:
 
 
 @dataclass(frozen=True)
-class FrameRange:
-    """Frames `start` to `stop` of another source; they keep their index in it."""
+class _Derived:
+    """What frames made from another source share with it."""
 
     source: Frames
-    start: int
-    stop: int
 
     @property
     def name(self) -> str:
@@ -149,17 +148,37 @@ class FrameRange:
 
     @property
     def time_s(self) -> np.ndarray | None:
-        return None if self.source.time_s is None else self.source.time_s[self.start : self.stop]
+        return self.source.time_s
 
     @property
     def monitor(self) -> np.ndarray | None:
-        return None if self.source.monitor is None else self.source.monitor[self.start : self.stop]
+        return self.source.monitor
 
     @property
     def digest(self) -> str:
         from .digest import digest
 
-        return digest(self.source.digest, self.start, self.stop)
+        facts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "source"}
+        return digest(type(self).__name__, self.source.digest, facts)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True)
+class FrameRange(_Derived):
+    """Frames `start` to `stop` of another source; they keep their index in it."""
+
+    start: int
+    stop: int
+
+    @property
+    def time_s(self) -> np.ndarray | None:
+        return None if self.source.time_s is None else self.source.time_s[self.start : self.stop]
+
+    @property
+    def monitor(self) -> np.ndarray | None:
+        return None if self.source.monitor is None else self.source.monitor[self.start : self.stop]
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -167,3 +186,33 @@ class FrameRange:
     def blocks(self, start: int = 0, stop: int | None = None, size: int = 32) -> Iterator[FrameBlock]:
         stop = len(self) if stop is None else min(stop, len(self))
         return self.source.blocks(self.start + start, self.start + stop, size)
+
+
+@dataclass(frozen=True)
+class DeadCounted(_Derived):
+    """Another source in which every stored value counts, also what the detector writes for "no measurement".
+
+    Only for comparison with integrations that were made so.
+    """
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.float64)
+
+    @property
+    def dead_value(self) -> int | None:
+        return None
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        return None
+
+    def blocks(self, start: int = 0, stop: int | None = None, size: int = 32) -> Iterator[FrameBlock]:
+        for block in self.source.blocks(start, stop, size):
+            yield dataclasses.replace(
+                block, dtype=self.dtype, codec="raw", chunks=None, load=partial(_as_float, block.load)
+            )
+
+
+def _as_float(load: Callable[[], np.ndarray]) -> np.ndarray:
+    return load().astype(np.float64)

@@ -116,6 +116,7 @@ class XrdSection(Section):
     flip: Literal["none", "vertical", "horizontal", "both"] = "none"
     orientation: Annotated[int, Field(ge=1, le=4)] | None = None
     mask: str = "detector"
+    dead: Literal["drop", "count"] = "drop"
     monitor: str = "recorded"
     motors: tuple[str, str] | None = None
     grid: GridSection | None = None

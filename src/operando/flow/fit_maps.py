@@ -61,61 +61,51 @@ def _overview(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam) -> xr.Dataset:
     total = grid.sums_to_map(take(reduced, "total_counts"))
     alive = total.weight > 0
     frames = beam.frames.where(beam.measured, 1)
-    found = xr.Dataset(
-        {
-            "total_counts": (total.signal / frames).where(alive).assign_attrs(
-                units="counts", long_name="counts of all live pixels, a frame"
-            ),
-            "total_counts_err": (np.sqrt(total.variance) / frames).where(alive).assign_attrs(
-                units="counts", long_name="1-sigma error of total_counts"
-            ),
-            "frames": beam.frames.assign_attrs(units="1", long_name="frames at this point"),
-        }
-    )  # fmt: skip
-    transmitted, source = (beam.monitor, "monitor") if beam.used else (total.signal / frames, "summed counts")
-    found["flag"] = _flags({Flag.NO_DATA: ~alive, Flag.MONITOR_LOST: beam.lost}, ("z", "x"))
-    good = alive & ~beam.lost & (transmitted > 0)
-    if beam.used and bool(good.any()):
-        open_beam = float(np.nanpercentile(transmitted.where(good), 99))
-        found["transmission"] = (-np.log(transmitted.where(good) / open_beam)).assign_attrs(
-            units="1", long_name="absorbance -ln(I/I0)", source=source,
-            note=f"I0 = {open_beam:.6g}, the 99th percentile of this map",
-        )  # fmt: skip
-        found["transmission_err"] = (1 / np.sqrt(transmitted.where(good))).assign_attrs(
-            units="1", long_name="1-sigma error of transmission (counting)"
-        )
+    found = xr.Dataset({"frames": _told(beam.frames, "1", "frames at this point")})
+    _put(found, "total_counts", total.signal / frames, np.sqrt(total.variance) / frames, alive,
+         units="counts", long_name="counts of all live pixels, a frame")  # fmt: skip
+    flag = xr.where(alive, 0, int(Flag.NO_DATA)) | xr.where(beam.lost, int(Flag.MONITOR_LOST), 0)
+    found["flag"] = flag_variable(flag.transpose("z", "x").values, ("z", "x"))
+    if beam.used:
+        good = alive & ~beam.lost
+        open_beam = float(np.nanpercentile(beam.monitor.where(good), 99)) if bool(good.any()) else np.nan
+        reading = beam.monitor.where(good)
+        _put(found, "transmission", -xr.apply_ufunc(np.log, reading / open_beam), 1 / reading**0.5, good,
+             units="1", long_name="absorbance -ln(I/I0)",
+             note=f"I0 = {open_beam:.6g}, the 99th percentile of the monitor in this map")  # fmt: skip
     return found
 
 
 def _pattern(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam) -> xr.Dataset:
     mean = beam.scaled(grid.sums_to_map(take(reduced, "pattern"))).sum("z", "x").intensity()
-    mean["intensity"].attrs |= {"units": "counts", "long_name": "counts a pixel and frame, mean over the map"}
-    mean["intensity_err"].attrs |= {"units": "counts", "long_name": "1-sigma error of intensity"}
-    return mean
+    found = xr.Dataset()
+    _put(found, "intensity", mean["intensity"], mean["intensity_err"], None,
+         units="counts", long_name="counts a pixel and frame, mean over the map")  # fmt: skip
+    return found
 
 
 def _ring(reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam) -> xr.Dataset:
     sums = beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_profile")))
     fits = diffraction.fit_peaks(sums, shape=ring.shape)
-    found = xr.merge([fits, diffraction.lattice_parameter(fits, ring.reflection, ring.phase)])
+    cell = diffraction.lattice_parameter(fits, ring.reflection, ring.phase)
+    found = fits.assign({name: cell[name] for name in cell.data_vars if name not in fits})
     whole = diffraction.component_map(beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_ring"))))
-    found = found.assign(
-        {
-            f"intensity{name.removeprefix('intensity')}"
-            if name.startswith("intensity")
-            else f"intensity_{name}": whole[name]
-            for name in whole.data_vars
-        }
-    )
+    found["intensity"], found["intensity_err"] = whole["intensity"], whole["intensity_err"]
     lost = xr.where(beam.lost, int(Flag.MONITOR_LOST), 0).astype(np.uint16)
-    found["intensity_flag"] = found["intensity_flag"] | lost
+    found["intensity_flag"] = (whole["flag"] | lost).assign_attrs(whole["flag"].attrs)
     return found
+
+
+def _put(found: xr.Dataset, name: str, value: xr.DataArray, error: xr.DataArray, good, **attrs: str) -> None:
+    """A variable with its error, NaN where it is not `good`."""
+    about = {"units": attrs["units"], "long_name": f"1-sigma error of {name}"}
+    for key, array, told in ((name, value, attrs), (f"{name}_err", error, about)):
+        found[key] = (array if good is None else array.where(good)).assign_attrs(told)
+
+
+def _told(array: xr.DataArray, units: str, long_name: str) -> xr.DataArray:
+    return array.assign_attrs(units=units, long_name=long_name)
 
 
 def _around(reduced: xr.Dataset, ring: Ring) -> xr.Dataset:
     return diffraction.azimuth_profile(take(reduced, f"{ring.name}_image"))
-
-
-def _flags(reasons: dict[Flag, xr.DataArray], dims: tuple[str, ...]) -> xr.DataArray:
-    total = sum((xr.where(where, int(flag), 0) for flag, where in reasons.items()), start=0)
-    return flag_variable(total.transpose(*dims).values, dims)

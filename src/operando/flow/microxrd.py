@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from operando.core import Scan, ScanGrid, digest
+from operando.core import DeadCounted, FrameRange, Scan, ScanGrid, digest
 from operando.core.errors import GridError
 
 from .experiment import XrdSection
-from .facts import grid_of
+from .facts import grid_of, phases
 from .fit_maps import fit_map
-from .gather import assemble
+from .gather import join_maps, reflections
+from .notes import look_at
 from .plan import Plan, plan_for
 from .reduce import merge_parts, parts_of, reduce_frames
 from .stage import KEY
+from .timeline import clock_group
 
 if TYPE_CHECKING:
     from .run import Run
@@ -33,22 +36,31 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
 
     xrd = job.experiment.xrd
     assert xrd is not None
-    scans = _as_maps(open_scans(xrd.scans, dataset=xrd.dataset), xrd)
+    scans = _as_maps([_counted(scan, xrd) for scan in open_scans(xrd.scans, dataset=xrd.dataset)], xrd)
     plan = plan_for(job.experiment, scans[0])
     grids = [grid_of(xrd, scan) for scan in scans]
     _same_size(scans, grids)
     total = sum(len(scan.frames) for scan in scans)
-    job.listener.say(
-        "frames", f"{len(scans)} maps, {total:,} frames of {' x '.join(map(str, scans[0].frames.shape))}"
-    )
+    size = " x ".join(map(str, scans[0].frames.shape))
+    job.listener.say("frames", f"{len(scans)} map{'s' if len(scans) > 1 else ''}, {total:,} frames of {size}")
+    begun = time.perf_counter()
     maps, done = [], 0
     for scan, grid in zip(scans, grids, strict=True):
         maps.append(_one_map(job, plan, scan, grid, done, total))
         done += len(scan.frames)
-    assemble(job, groups, plan, scans, grids, maps, table)
+    seconds = time.perf_counter() - begun
+    job.listener.say("", f"reduced and fitted in {seconds:.1f} s, {total / seconds:.0f} frames/s")
+    groups.update(join_maps(maps, scans, grids))
+    q = groups["xrd/pattern"]["q"].values
+    groups["xrd/reflections"] = reflections(plan.rings, phases(job.experiment), (q[0], q[-1]))
+    if table is not None:
+        groups["clock"] = clock_group(job, table, groups["xrd"])
+    job.notes.extend(look_at(groups))
 
 
-def _one_map(job: Run, plan: Plan, scan: Scan, grid: ScanGrid, done: int, total: int) -> xr.Dataset:
+def _one_map(
+    job: Run, plan: Plan, scan: Scan, grid: ScanGrid, done: int, total: int
+) -> dict[str, xr.Dataset]:
     parts = []
     for start, stop in parts_of(scan):
         settings = {"reductions": plan.reductions, "rings": plan.rings, "start": start, "stop": stop}
@@ -56,8 +68,13 @@ def _one_map(job: Run, plan: Plan, scan: Scan, grid: ScanGrid, done: int, total:
         job.listener.progress("frames", done + stop, total)
     reduced = merge_parts(parts, plan.rings)
     reduced.attrs[KEY] = digest([part.attrs[KEY] for part in parts])
-    settings = {"grid": grid, "rings": plan.rings, "use_monitor": plan.use_monitor}
+    settings = {"grid": grid, "rings": plan.rings, "reference": plan.reference}
     return job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map")
+
+
+def _counted(scan: Scan, xrd: XrdSection) -> Scan:
+    """With dead = "count" the values of dead pixels are counted like any other."""
+    return replace(scan, frames=DeadCounted(scan.frames)) if xrd.dead == "count" else scan
 
 
 def _as_maps(scans: list[Scan], xrd: XrdSection) -> list[Scan]:
@@ -67,7 +84,6 @@ def _as_maps(scans: list[Scan], xrd: XrdSection) -> list[Scan]:
     size, count = xrd.grid.rows * xrd.grid.columns, len(scans[0].frames)
     if count <= size or count % size:
         return scans
-    from operando.core import FrameRange
 
     def cut(values: np.ndarray | None, first: int) -> np.ndarray | None:
         return None if values is None else values[first : first + size]

@@ -18,29 +18,34 @@ from .facts import Ring, correction_image, geometry_of, mask_of, rings_of
 
 @dataclass(frozen=True)
 class Plan:
-    """Facts and reductions of an experiment, resolved against its first scan."""
+    """Facts and reductions of an experiment, resolved against its first scan.
+
+    reference  the monitor reading that intensities are scaled to: the 99th percentile of the first scan, about that
+               of the open beam; None leaves intensities as counted
+    """
 
     geometry: Geometry
     mask: np.ndarray | None
     rings: tuple[Ring, ...]
     reductions: tuple[Any, ...]
-    use_monitor: bool
+    reference: float | None
 
 
 def plan_for(experiment: Experiment, scan: Scan) -> Plan:
     """Resolve geometry, mask and rings. Raises `InputError` when no monitor was recorded and none was renounced."""
     xrd = experiment.xrd
     assert xrd is not None
-    use_monitor = xrd.monitor != "none"
-    if use_monitor and scan.frames.monitor is None:
+    monitor = scan.frames.monitor
+    if xrd.monitor != "none" and monitor is None:
         raise InputError(
             "no beam monitor was recorded", where=scan.name,
             fix='Write monitor = "none" under [xrd] to leave intensities as counted.',
         )  # fmt: skip
+    reference = None if monitor is None or xrd.monitor == "none" else float(np.nanpercentile(monitor, 99))
     geometry = geometry_of(xrd, scan)
     mask = mask_of(xrd, scan, geometry)
     rings = tuple(rings_of(experiment, geometry))
-    return Plan(geometry, mask, rings, _reductions(xrd, geometry, mask, rings), use_monitor)
+    return Plan(geometry, mask, rings, _reductions(xrd, geometry, mask, rings), reference)
 
 
 def _reductions(

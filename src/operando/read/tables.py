@@ -59,6 +59,8 @@ def cycler_table(
     found = {role: label for role in ROLES if (label := find_role(labels, role)) is not None}
     if not recorded.columns or not len(next(iter(recorded.columns.values()))):
         raise ReadError("no complete row", where=recorded.path, fix="Has the measurement begun?")
+    if "utc" in found and np.asarray(recorded.columns[found["utc"].text]).dtype.kind not in "iuf":
+        found["local"] = found.pop("utc")  # dates in words (ISO 8601, with or without a zone)
     _require(found, recorded, labels)
     if {"net", "dq", "charged"} & set(found):
         found.pop("capacity", None)  # a counter of a step or a cycle: kept, but of no use for the net charge

@@ -1,0 +1,54 @@
+"""Things to look at: what a person should know before believing the maps, in one short sentence each."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from operando.core import Flag
+
+#: a reason is worth a sentence from this share of the measured points on
+WORTH_SAYING = 0.01
+
+
+def look_at(groups: dict[str, xr.Dataset]) -> list[str]:
+    """Sentences on missing frames, lost beam, and flagged fits."""
+    overview = groups["xrd"]
+    return [*_missing(overview), *_beam_lost(overview), *_fits(groups)]
+
+
+def _missing(overview: xr.Dataset) -> list[str]:
+    empty = (overview["flag"] & int(Flag.NO_DATA)) != 0
+    counts = empty.sum(("z", "x")).values
+    return [
+        f"{int(n)} point{'s' if n > 1 else ''} without a frame in map {number} (NaN)"
+        for number, n in enumerate(counts, 1)
+        if n
+    ][:5]
+
+
+def _beam_lost(overview: xr.Dataset) -> list[str]:
+    lost = ((overview["flag"] & int(Flag.MONITOR_LOST)) != 0).transpose("time", "z", "x").values
+    sentences = []
+    for number, of_map in enumerate(lost, 1):
+        rows = np.flatnonzero(of_map.any(1))
+        if len(rows):
+            where = f"rows {rows[0] + 1}-{rows[-1] + 1}" if len(rows) > 1 else f"row {rows[0] + 1}"
+            sentences.append(f"monitor fell to 0 in map {number}, {where} (flagged)")
+    return sentences[:5]
+
+
+def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
+    sentences = []
+    for name, ring in groups.items():
+        if "goodness" not in ring:
+            continue
+        for family in ring["family"].values:
+            flag = ring["flag"].sel(family=family)
+            measured = int(((flag & int(Flag.NO_DATA)) == 0).sum())
+            for reason in (Flag.CUT_BY_GAP, Flag.WINDOW_EDGE, Flag.NOT_CONVERGED, Flag.POOR_FIT):
+                share = int(((flag & int(reason)) != 0).sum()) / max(measured, 1)
+                if share > WORTH_SAYING:
+                    words = str(reason.name).lower().replace("_", " ")
+                    sentences.append(f"{name.removeprefix('xrd/')} {family} fits: {share:.0%} {words}")
+    return sentences
