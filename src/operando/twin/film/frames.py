@@ -78,34 +78,36 @@ class MapModel:
                 )
 
     def _add_grains(self, rate: np.ndarray, view: Scene, frame: int, light: float) -> None:
-        for _, pixels, counts in self._grain_spots(view, frame, light):
-            rate[pixels] += counts.astype(np.float32)
-
-    def _grain_spots(
-        self, view: Scene, frame: int, light: float
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Each grain that this frame sees: its number, the pixels of its spot and what it adds to them."""
-        here = np.flatnonzero(self.seen[frame] > 1e-6)
-        azimuth = self.grains.azimuth_at(self.time_s[frame])[here]
-        sigma = self.cell.grain_sigma_deg
-        for grain, centre in zip(here.tolist(), azimuth, strict=True):
+        for grain in np.flatnonzero(self.seen[frame] > 1e-6).tolist():
+            pixels, spot = self._spot(view, grain, float(self.time_s[frame]))
             height = light * self.grains.peak[grain] * self.seen[frame, grain]
-            for middle in (centre - 360, centre, centre + 360):
-                low, high = np.searchsorted(view.li_azimuth, [middle - 5 * sigma, middle + 5 * sigma])
-                if high > low:
-                    along = (view.li_azimuth[low:high] - middle) / sigma
-                    across = (view.li_q[low:high] - self.grains.q[grain]) / view.li_sigma
-                    spot = view.li_shape[low:high] * np.exp(-0.5 * (along**2 + across**2))
-                    yield grain, view.li_pixels[low:high], height * spot
+            rate[pixels] += (height * spot).astype(np.float32)
+
+    def _spot(self, view: Scene, grain: int, time_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """The pixels of a grain's spot, and its shape on them for a height of one."""
+        sigma = self.cell.grain_sigma_deg
+        centre = float(self.grains.azimuth_at(time_s)[grain])
+        at = []
+        for middle in (centre - 360, centre, centre + 360):
+            low, high = np.searchsorted(view.li_azimuth, [middle - 5 * sigma, middle + 5 * sigma])
+            at.append(np.arange(low, high))
+        near = np.concatenate(at)
+        along = ((view.li_azimuth[near] - centre + 180) % 360 - 180) / sigma
+        across = (view.li_q[near] - self.grains.q[grain]) / view.li_sigma
+        return view.li_pixels[near], view.li_shape[near] * np.exp(-0.5 * (along**2 + across**2))
 
     def grain_counts(self) -> np.ndarray:
-        """(frames, grains) counts that each grain is expected to add to each frame; zero where a gap hides it."""
+        """(frames, grains) counts that each grain is expected to add to each frame; zero where a gap hides it.
+
+        The azimuth is that of the frame that sees the grain best: within one map it turns by much less than its width.
+        """
         view = scene(self.cell)
-        counts = np.zeros(self.seen.shape)
         through = float(np.exp(-OPTICAL_DEPTH["Li"])) * count_scale(self.cell)
-        for frame in np.flatnonzero((self.seen > 1e-6).any(1)).tolist():
-            for grain, _, added in self._grain_spots(view, frame, through * float(self.state.beam[frame])):
-                counts[frame, grain] += added.sum()
+        counts = self.seen * self.state.beam[:, None] * self.grains.peak * through
+        best = self.seen.argmax(0)
+        for grain in range(len(self.grains)):
+            if counts[best[grain], grain] > 0:
+                counts[:, grain] *= self._spot(view, grain, float(self.time_s[best[grain]]))[1].sum()
         return counts
 
     def image(self, frame: int, out: np.ndarray | None = None) -> np.ndarray:
@@ -140,7 +142,9 @@ def map_model(cell: FilmCell, map_index: int) -> MapModel:
     row, column = np.divmod(protocol.frame_points(cell), cell.columns)
     time_s = protocol.frame_times(cell, map_index)
     grains = grow_grains(cell)
-    seen = seen_share(cell, grains, protocol.grid_um(cell)[0][row], column, time_s)
+    seen = np.zeros((cell.points, len(grains)))
+    alive = (grains.born_s < time_s[-1]) & (grains.died_s > time_s[0])
+    seen[:, alive] = seen_share(cell, grains.some(alive), protocol.grid_um(cell)[0][row], column, time_s)
     return MapModel(cell, map_index, map_state(cell, map_index), grains, seen, time_s)
 
 

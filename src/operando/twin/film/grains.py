@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.special import ndtr
@@ -47,6 +47,10 @@ class Grains:
 
     def __len__(self) -> int:
         return len(self.born_s)
+
+    def some(self, which: np.ndarray) -> Grains:
+        """The grains that a mask or index selects."""
+        return Grains(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def azimuth_at(self, t_s) -> np.ndarray:
         """(*t, grains) degrees in [0, 360)."""

@@ -1,13 +1,14 @@
 """The short way, without images: a ring of every point of a map in azimuth and q, with Poisson counts.
 
 For tests that need many profiles. The rings are those of the frames; each bin is lit at its centre and weighs what
-the live pixels in it weigh. Its width widens the ring, sigma^2 + dq_bin^2 / 12. It is no substitute for frames where
-the binning itself is under test.
+the live pixels in it weigh. Its width widens the ring, sigma^2 + dq_bin^2 / 12. The pixels of an image lie unevenly in
+bins as narrow as a pixel; here they lie evenly, so this is no substitute for frames where the binning is under test.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 import xarray as xr
@@ -24,33 +25,35 @@ HALF_WINDOW = {"Ti": 0.05, "Au": 0.06, "Li": 0.03, "LCO": 0.05}  # 1/angstrom be
 
 
 def film_rings(
-    cell: FilmCell, map_index: int, ring: str, *, q_range: tuple[float, float] | None = None, q_bins: int = 40,
+    cell: FilmCell, map_index: int, ring: str, *, q_range: tuple[float, float] | None = None, q_bins: int | None = None,
     azimuth_bins: int = 360, rng: np.random.Generator | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Counts near one ring for every point of one map.
 
     ring     "LCO003", "LCO101", "LCO104", "LCO110", "Ti100", "Ti002", "Au111", "Li110", ...
     q_range  1/angstrom; by default wide enough for all states of the cell
+    q_bins   by default bins as wide as a pixel
     rng      source of the Poisson noise; by default the cell's seed
 
     Returns dims (z, x, azimuth, q): counts and expected (counts); and (azimuth, q): weight, the live pixels times
     solid angle and polarisation, without the shadow. Raises `InputError` for an unknown ring.
     """
     low, high = q_range or default_range(cell, ring)
+    q_bins = q_bins or max(4, int((high - low) / _pixel_q(cell, low, high)))
     edges = np.linspace(low, high, q_bins + 1)
     azimuth = (np.arange(azimuth_bins) + 0.5) * 360 / azimuth_bins
     q = (edges[1:] + edges[:-1]) / 2
-    weight, lit, pixel = _bin_weights(cell, low, high, q_bins, azimuth_bins)
+    weight, lit = _bin_weights(cell, low, high, q_bins, azimuth_bins)
     model = map_model(cell, map_index)
-    sigma = np.hypot(pixel, edges[1] - edges[0]) / np.sqrt(12)
+    peak = partial(_peak, q, _pixel_q(cell, low, high) / np.sqrt(12), (edges[1] - edges[0]) / np.sqrt(12))
     flat = np.zeros((cell.points, azimuth_bins, q_bins), np.float32)
     light = model.state.beam * count_scale(cell)
     depth = np.exp([-OPTICAL_DEPTH[name] for name in LAYERS])
     layers = dict(zip(LAYERS, light * model.state.share * depth[:, None], strict=True))
     flat += _diffuse(model, layers, light, q)[:, None, :].astype(np.float32)
-    for along, across in _ring_terms(model, layers, azimuth, q, sigma):
+    for along, across in _ring_terms(model, layers, azimuth, q, peak):
         flat += along[None, :, None].astype(np.float32) * across[:, None, :].astype(np.float32)
-    _add_grains(flat, model, light * depth[LAYERS.index("Li")], azimuth, q, sigma)
+    _add_grains(flat, model, light * depth[LAYERS.index("Li")], azimuth, q, peak)
     flat *= lit.astype(np.float32)
     expected = np.empty_like(flat)
     expected[protocol.frame_points(cell)] = flat
@@ -84,7 +87,7 @@ def default_range(cell: FilmCell, name: str) -> tuple[float, float]:
 
 @lru_cache(maxsize=8)
 def _bin_weights(cell: FilmCell, low: float, high: float, q_bins: int, azimuth_bins: int):
-    """(azimuth, q) weight of live pixels without shadow, the same with it, and the size of a pixel in q."""
+    """(azimuth, q) weight of live pixels without the shadow, and with it."""
     geometry = scene(cell).geometry
     q, azimuth = geometry.q(), geometry.azimuth()
     there = scene(cell).live & ((q >= low) & (q < high)).ravel()
@@ -93,8 +96,17 @@ def _bin_weights(cell: FilmCell, low: float, high: float, q_bins: int, azimuth_b
     bins, limits = (azimuth_bins, q_bins), ((0, 360), (low, high))
     weight = np.histogram2d(at_azimuth, at_q, bins, limits, weights=plain)[0]
     lit = np.histogram2d(at_azimuth, at_q, bins, limits, weights=plain * shadow(cell, at_azimuth))[0]
-    size = float(np.median(np.hypot(*np.gradient(q)).ravel()[there])) if there.any() else 0.0
-    return weight, lit, size
+    return weight, lit
+
+
+@lru_cache(maxsize=8)
+def _pixel_q(cell: FilmCell, low: float, high: float) -> float:
+    """Size of a pixel in q near a ring. Raises `InputError` when no pixel looks there."""
+    q = scene(cell).geometry.q()
+    there = (q >= low) & (q < high)
+    if not there.any():
+        raise InputError(f"no pixel between q = {low:.3f} and {high:.3f} 1/angstrom", where="film_rings")
+    return float(np.median(np.hypot(*np.gradient(q))[there]))
 
 
 def _diffuse(model: MapModel, layers: dict, light: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -105,15 +117,24 @@ def _diffuse(model: MapModel, layers: dict, light: np.ndarray, q: np.ndarray) ->
     return total
 
 
-def _ring_terms(model: MapModel, layers: dict, azimuth: np.ndarray, q: np.ndarray, sigma: float):
+def _peak(q: np.ndarray, pixel_sigma: float, bin_sigma: float, centre, sigma_q: float) -> np.ndarray:
+    """(*centre, q) the ring of an image, of height one there, averaged over bins: its area stays."""
+    image = np.hypot(sigma_q, pixel_sigma)
+    binned = np.hypot(image, bin_sigma)
+    return image / binned * np.exp(-0.5 * ((q - np.asarray(centre)[..., None]) / binned) ** 2)
+
+
+def _along(ring: texture.Ring, azimuth: np.ndarray) -> np.ndarray:
+    """Texture averaged over azimuth bins."""
+    inside = (np.arange(5) - 2) / 5 * (azimuth[1] - azimuth[0])
+    return ring.along(azimuth[:, None] + inside).mean(1)
+
+
+def _ring_terms(model: MapModel, layers: dict, azimuth: np.ndarray, q: np.ndarray, peak: Callable):
     """Each ring as (azimuth,) times (frames, q); for LCO one a family and phase."""
-
-    def peak(centre, ring: texture.Ring) -> np.ndarray:
-        return np.exp(-0.5 * ((q - np.asarray(centre)[..., None]) / np.hypot(ring.sigma_q, sigma)) ** 2)
-
     for ring, centre in texture.still_rings(model.cell):
         if q[0] - 6 * ring.sigma_q < centre < q[-1] + 6 * ring.sigma_q:
-            yield ring.along(azimuth), ring.peak * layers[ring.layer][:, None] * peak(centre, ring)
+            yield _along(ring, azimuth), ring.peak * layers[ring.layer][:, None] * peak(centre, ring.sigma_q)
     state = model.state
     for ring in texture.lco_rings(model.cell):
         family = FAMILIES.index(ring.family or "")
@@ -121,20 +142,20 @@ def _ring_terms(model: MapModel, layers: dict, azimuth: np.ndarray, q: np.ndarra
             centre = texture.hexagonal_q(ring.hkl, state.a[family, phase], state.c[family, phase])
             if (centre > q[0] - 6 * ring.sigma_q).any() and (centre < q[-1] + 6 * ring.sigma_q).any():
                 height = ring.peak * layers["LCO"] * part * state.amount[family]
-                yield ring.along(azimuth), height[:, None] * peak(centre, ring)
+                yield _along(ring, azimuth), height[:, None] * peak(centre, ring.sigma_q)
 
 
-def _add_grains(flat: np.ndarray, model: MapModel, light: np.ndarray, azimuth, q, sigma: float) -> None:
+def _add_grains(flat: np.ndarray, model: MapModel, light: np.ndarray, azimuth, q, peak: Callable) -> None:
     """Add the spots of Li grains, frame by frame."""
     if not len(model.grains) or not (np.abs(model.grains.q - q.mean()) < np.ptp(q)).any():
         return
     where = model.grains.azimuth_at(model.time_s)
-    width = np.hypot(model.cell.grain_sigma_deg, (azimuth[1] - azimuth[0]) / np.sqrt(12))
+    sigma = model.cell.grain_sigma_deg
+    width = np.hypot(sigma, (azimuth[1] - azimuth[0]) / np.sqrt(12))
     for frame, grain in zip(*np.nonzero(model.seen > 1e-6), strict=True):
         off = (azimuth - where[frame, grain] + 180) % 360 - 180
         near = np.flatnonzero(np.abs(off) < 6 * width)
-        along = np.exp(-0.5 * (off[near] / width) ** 2) * model.cell.grain_sigma_deg / width
-        across = np.exp(-0.5 * ((q - model.grains.q[grain]) / np.hypot(model.cell.ring_sigma_q, sigma)) ** 2)
-        flat[frame, near] += (
-            light[frame] * model.grains.peak[grain] * model.seen[frame, grain] * np.outer(along, across)
-        )
+        along = np.exp(-0.5 * (off[near] / width) ** 2) * sigma / width
+        across = peak(model.grains.q[grain], model.cell.ring_sigma_q)
+        height = light[frame] * model.grains.peak[grain] * model.seen[frame, grain]
+        flat[frame, near] += (height * np.outer(along, across)).astype(np.float32)
