@@ -131,4 +131,4 @@ def _believed(gallery, groups):
     if gallery.rings and any("goodness" in ring for ring in gallery.rings.values()):
         gallery.believed.append(quality.goodness(gallery.rings))
     if len(gallery.counts):
-        gallery.believed.append(quality.flags(gallery.counts))
+        gallery.believed.append(quality.flags(quality.first_reasons(gallery.rings, groups.get("xrd"))))

@@ -91,6 +91,7 @@ def page(results: Results, gallery: Gallery) -> dict[str, Any]:
     return {
         "title": results.title, "notes": results.notes, "gallery": gallery, "started": started(groups),
         "measured": sentences.what_was_measured(groups),
+        "headlines": sentences.headlines(rings),
         "changes": {name: sentences.lattice_changes(name, ring) for name, ring in rings.items()},
         "amounts": [sentences.intensity_change(name, ring) for name, ring in rings.items() if "intensity" in ring],
         "fits": sentences.fits_believed(gallery.counts, rings) if len(gallery.counts) else [],

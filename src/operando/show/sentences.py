@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from .summary import Mean, against_time, called, error_of, families, good, lattice_name, mean, one_family
-from .text import MINUS, duration, grouped, listed, number, plural, pretty, scaled, with_error
+from .text import MINUS, duration, grouped, listed, number, plural, pretty, reason, scaled, with_error
 
 
 def what_was_measured(groups: dict[str, xr.Dataset]) -> list[str]:
@@ -70,6 +70,33 @@ def lattice_changes(name: str, ring: xr.Dataset) -> list[str]:
         _lattice_change(axis, called(name, f), against_time(one_family(ring, f), axis), unit)
         for f in families(ring)
     ]
+
+
+def headlines(rings: dict[str, xr.Dataset]) -> list[str]:
+    """The change of every lattice parameter in one line each."""
+    found = []
+    for name, ring in rings.items():
+        axis = lattice_name(ring)
+        for family in families(ring) if axis else []:
+            means = [m for m in against_time(one_family(ring, family), axis) if m.valid]
+            if len(means) > 1:
+                found.append(
+                    _headline(
+                        axis,
+                        called(name, family),
+                        means[0],
+                        means[-1],
+                        ring[axis].attrs.get("units", "angstrom"),
+                    )
+                )
+    return found
+
+
+def _headline(axis: str, series: str, start: Mean, end: Mean, unit: str) -> str:
+    change, error = end.value - start.value, float(np.hypot(start.error, end.error))
+    if abs(change) < 2 * error:
+        return f"{axis} of {series} did not change beyond twice the error ({with_error(change, error, unit, sign=True)})."
+    return f"{axis} of {series} {_verb(change, error)} by {with_error(abs(change), error, unit)} ({percent(change / start.value)})."
 
 
 def _lattice_change(axis: str, series: str, means: list[Mean], unit: str) -> str:
@@ -162,6 +189,10 @@ def fits_believed(table, rings: dict[str, xr.Dataset]) -> list[str]:
         )
     else:
         found.append("No fit is valid, so nothing can be said of their quality.")
+    reasons = {reason(c): int(fits[c].sum()) for c in fits.columns[3:] if fits[c].sum() > 0}
+    if reasons:
+        counted = [f"{name} {grouped(count)}" for name, count in sorted(reasons.items(), key=lambda r: -r[1])]
+        found[0] += f" Reasons of the others: {listed(counted)}."
     return found
 
 

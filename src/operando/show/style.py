@@ -121,6 +121,12 @@ def limits(
     return float(bottom), float(top)
 
 
+def at_least(low: float, high: float, span: float) -> tuple[float, float]:
+    """Limits at least `span` apart about the same middle: noise must not fill the colour scale."""
+    short = max(0.0, span - (high - low)) / 2
+    return low - short, high + short
+
+
 def hatch_missing(axes: Axes) -> None:
     """Show points without a value as hatched ground."""
     from matplotlib.patches import Rectangle
@@ -140,5 +146,9 @@ def edges(centres) -> np.ndarray:
 
 
 def chosen(count: int, most: int) -> np.ndarray:
-    """Indices of at most `most` of `count` maps, evenly spaced, first and last among them."""
+    """Indices of at most `most` of `count` maps, first and last among them, evenly spaced where that can be."""
+    for columns in range(most, max(most // 2, 1), -1):
+        if count > most and (count - 1) % (columns - 1) == 0:
+            most = columns
+            break
     return np.unique(np.round(np.linspace(0, count - 1, min(count, most))).astype(int))

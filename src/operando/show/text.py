@@ -34,6 +34,12 @@ def number(value: float, digits: int = 3) -> str:
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
     if abs(value) < 1e-4:
         return f"{value:.{digits - 1}e}".replace("-", MINUS)
+    while (
+        decimals
+        and round(value, decimals) == round(value, decimals - 1)
+        and abs(value - round(value, decimals)) < 1e-9
+    ):
+        decimals -= 1  # an exact value needs no zeros behind it
     return grouped(round(value, decimals), decimals)
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.patches import Rectangle
 
-from ..style import INK, WIDTH, Exhibit, chosen, edges, panel, sheet, styled
+from ..style import INK, WIDTH, Exhibit, chosen, edges, hatch_missing, panel, sheet, styled
 from ..summary import good, tidy
 from ..text import listed, time_unit
 from .cycler import heading
-from .maps import BOTTOM, GAP, LEFT, RIGHT, TOP, _aspect, _labels, _panel_height, _scale_bar
+from .maps import BOTTOM, GAP, LEFT, MOST, RIGHT, TOP, _aspect, _labels, _panel_height, _scale_bar
 
 #: blue, orange, green of equal weight; they stay apart for colour-blind eyes by lightness as well
 LIGHTS = np.array([[0.16, 0.50, 1.00], [1.00, 0.52, 0.06], [0.10, 0.80, 0.50]])
@@ -37,7 +37,7 @@ def mixed(parts: list[np.ndarray]) -> np.ndarray:
 
 @styled
 def composite(
-    rings: dict[str, xr.Dataset], names: list[str], clock: xr.Dataset | None = None, most: int = 8
+    rings: dict[str, xr.Dataset], names: list[str], clock: xr.Dataset | None = None, most: int = MOST
 ) -> Exhibit:
     """Ring intensities over (time, z, x) of `names` as one coloured image a time."""
     values = [good(rings[name], "intensity", "intensity_flag").transpose("time", "z", "x") for name in names]
@@ -50,6 +50,8 @@ def composite(
     figure = sheet(TOP + BOTTOM + height)
     for c, i in enumerate(which):
         axes = panel(figure, LEFT + c * width, BOTTOM, width - GAP, height)
+        if not colour[i, ..., 3].all():
+            hatch_missing(axes)
         axes.imshow(
             colour[i], extent=(x[0], x[-1], z[0], z[-1]), origin="lower", aspect="auto", interpolation="none"
         )

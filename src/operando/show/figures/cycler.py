@@ -46,10 +46,10 @@ def cycling(echem: xr.Dataset, clock: xr.Dataset | None, map_time: xr.DataArray 
     times = map_time if map_time is not None else clock["time"] if clock is not None else None
     maps = np.asarray(times.values, float) if times is not None else np.array([])
     per, unit = time_unit(np.concatenate([seconds[np.isfinite(seconds)], maps]))
-    figure = sheet(0.62 + 0.28 + sum(1.15 if i == 0 else 0.72 for i in range(len(shown))))
-    top, first, table = float(figure.get_size_inches()[1]) - 0.3, None, {f"time ({'s'})": seconds}
+    figure = sheet(0.45 + 0.25 + sum(1.2 if i == 0 else 0.85 for i in range(len(shown))))
+    top, first, table = float(figure.get_size_inches()[1]) - 0.25, None, {"time (s)": seconds}
     for i, (name, label, base) in enumerate(shown):
-        height = 1.15 if i == 0 else 0.72
+        height = 1.2 if i == 0 else 0.85
         top -= height
         axes = panel(figure, 0.75, top, 6.7, height - 0.1, sharex=first)
         first = first or axes

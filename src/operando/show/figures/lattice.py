@@ -13,6 +13,7 @@ from ..style import (
     SERIES,
     SOFT,
     Exhibit,
+    at_least,
     chosen,
     edges,
     hatch_missing,
@@ -51,7 +52,7 @@ def overview(rings: dict[str, xr.Dataset]) -> Exhibit:
             index += 1
     axes.axhline(0, color=RULE, lw=0.8, zorder=0)
     axes.set(xlabel=f"time since the start of the first map / {unit}", ylabel="relative change / 10⁻³")
-    _end_labels(axes, ends)
+    _end_labels(axes, ends, time[-1] / per)
     return Exhibit(
         "overview", "How far each lattice parameter moved",
         "Relative change since the first valid map of the lattice parameter from each ring and family: weighted mean over "
@@ -74,7 +75,7 @@ def _mean_table(series, axis, time, means):
     })  # fmt: skip
 
 
-def _end_labels(axes, ends):
+def _end_labels(axes, ends, end):
     """Name each line at its right end, moved apart where they would touch."""
     low, high = axes.get_ylim()
     gap = 0.075 * (high - low)
@@ -84,9 +85,9 @@ def _end_labels(axes, ends):
     at = -np.inf
     for value, name, colour in sorted(last):
         at = max(value, at + gap)
-        axes.annotate(name, xy=(1.0, value), xycoords=("axes fraction", "data"), xytext=(1.025, at),
+        axes.annotate(name, xy=(end, value), xycoords="data", xytext=(1.025, at),
                       textcoords=("axes fraction", "data"), color=colour, va="center", fontsize=7,
-                      annotation_clip=False, arrowprops={"arrowstyle": "-", "color": RULE, "lw": 0.5})  # fmt: skip
+                      annotation_clip=False, arrowprops={"arrowstyle": "-", "color": RULE, "lw": 0.5, "shrinkB": 4})  # fmt: skip
 
 
 @styled
@@ -100,8 +101,10 @@ def depth_and_time(
     time, z = ring["time"].values, ring["z"].values
     per, unit = time_unit(np.append(time, 0.0))
     scale = limits(np.concatenate([d["value"].values.ravel() for d in depth.values()]), 0.5, 99.5)
+    errors = np.concatenate([d["error"].values.ravel() for d in depth.values()])
+    scale = at_least(*scale, 6 * float(np.nanmedian(errors)) if np.isfinite(errors).any() else 0.0)
     heights = [0.75] * _has_voltage(clock, echem) + [1.25] * len(names) + [1.35]
-    figure = sheet(0.5 + sum(heights) + 0.16 * len(heights))
+    figure = sheet(0.5 + sum(heights) + 0.16 * (len(heights) - 1))
     top, first = float(figure.get_size_inches()[1]) - 0.05, None
     span = _time_span(time, per)
     if _has_voltage(clock, echem):

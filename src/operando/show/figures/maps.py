@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..style import (AMOUNT, CHANGE, INK, LATTICE, SOFT, WIDTH, Exhibit, chosen, edges, hatch_missing, limits, panel,
+from ..style import (AMOUNT, CHANGE, INK, LATTICE, SOFT, WIDTH, Exhibit, at_least, chosen, edges, hatch_missing, limits, panel,
                      sheet, styled)  # fmt: skip
 from ..summary import called, error_of, families, good, lattice_name, one_family, tidy
 from ..text import axis_label, number, pretty, time_unit
 from .cycler import heading
 
-LEFT, RIGHT, TOP, BOTTOM, GAP = 0.98, 0.92, 0.36, 0.5, 0.05
+LEFT, RIGHT, TOP, BOTTOM, GAP = 1.08, 0.85, 0.34, 0.46, 0.05
+MOST = 12  # columns
 NICE = np.array(
     [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500]
 )
@@ -38,7 +39,7 @@ class Row:
 
 @styled
 def small_multiples(name: str, title: str, caption: str, rows: list[Row], clock: xr.Dataset | None = None,
-                    most: int = 8) -> Exhibit:  # fmt: skip
+                    most: int = MOST) -> Exhibit:  # fmt: skip
     """Draw rows of maps at (at most `most`) common times."""
     time = rows[0].values["time"].values
     which = chosen(len(time), most)
@@ -73,7 +74,7 @@ def small_multiples(name: str, title: str, caption: str, rows: list[Row], clock:
         else ""
     )
     subset = "" if len(which) == len(time) else f" {len(which)} of {len(time)} maps are shown."
-    text = f"{caption}{subset} {_aspect(stretch)} Each row of one colour bar has one scale over all times. {missing}"
+    text = f"{caption}{subset} {_aspect(stretch)} Each colour bar holds for its rows at all times. {missing}"
     return Exhibit(name, title, text.strip(), _describe(rows, len(which)), figure, _table(rows, which))
 
 
@@ -94,11 +95,20 @@ def _scales(rows):
         same = [row for row in rows if (row.scale or row.label) == key]
         values = np.concatenate([row.values.values.ravel() for row in same])
         low, high = limits(values, include_zero=same[0].zero)
+        noise = max((_noise(row.errors) for row in same), default=0.0)
         if same[0].colours == CHANGE:
-            high = max(abs(low), abs(high))
+            high = max(abs(low), abs(high), 5 * noise)
             low = -high
+        elif not same[0].zero:
+            low, high = at_least(low, high, 6 * noise)
         found[key] = (low, high)
     return found
+
+
+def _noise(errors):
+    """Median error, zero where none is known."""
+    values = np.array([]) if errors is None else errors.values[np.isfinite(errors.values)]
+    return float(np.median(values)) if values.size else 0.0
 
 
 def _one_map(axes, row, index, x, z, scale):
@@ -118,10 +128,11 @@ def _labels(axes, left, bottom, column):
     )
     axes.locator_params(axis="x", nbins=2)
     axes.locator_params(axis="y", nbins=4)
-    if left:
-        axes.set_ylabel("z / µm", labelpad=1.5)
     if bottom and column == 0:
+        axes.set_ylabel("z / µm", labelpad=1.5)
         axes.set_xlabel("x / µm", labelpad=1.5)
+    elif bottom:
+        axes.tick_params(labelbottom=False)
 
 
 def _bar(figure, image, at, bottom, height, row):
@@ -213,7 +224,8 @@ def _absorption_rows(xrd):
         rows = [Row("absorption\n−ln(I/I₀)", values, errors)]
         if values.sizes["time"] > 1:
             change = (values - values.isel(time=0, drop=True)).assign_attrs(values.attrs)
-            rows.append(Row("absorption,\nchange", change, None, CHANGE))
+            e = None if errors is None else np.hypot(errors, errors.isel(time=0, drop=True))
+            rows.append(Row("absorption,\nchange", change, e, CHANGE))
         return rows
     if "total_counts" in xrd and np.isfinite(xrd["total_counts"].values).any():
         return [Row("total counts", xrd["total_counts"], error_of(xrd, "total_counts"))]

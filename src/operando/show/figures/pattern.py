@@ -61,8 +61,8 @@ def _square(y):
 
 
 def _nice_ticks(top):
-    """About five round values spread evenly on a square-root scale."""
-    raw = top * (np.arange(6) / 5.2) ** 2
+    """Some seven round values spread evenly on a square-root scale."""
+    raw = top * (np.arange(9) / 8.2) ** 2
     with np.errstate(divide="ignore"):
         power = 10.0 ** np.floor(np.log10(np.where(raw > 0, raw, 1.0)))
     lead = np.array([1, 2, 3, 5, 7, 10])
@@ -102,10 +102,10 @@ def _indices(hkl) -> str:
 @styled
 def azimuth_profiles(profiles: dict[str, xr.Dataset], settings: dict[str, dict]) -> Exhibit:
     """Intensity along each ring, first and last map, with the azimuth windows of its families."""
-    figure = sheet(0.55 + 0.92 * len(profiles) + 0.25)
-    top, first = float(figure.get_size_inches()[1]) - 0.25, None
+    figure = sheet(0.55 + 1.02 * len(profiles) + 0.2)
+    top, first = float(figure.get_size_inches()[1]) - 0.2, None
     for name, profile in profiles.items():
-        top -= 0.92
+        top -= 1.02
         axes = panel(figure, 0.75, top, 6.7, 0.78, sharex=first)
         first = first or axes
         ring = settings.get(name, {})
@@ -132,8 +132,8 @@ def azimuth_profiles(profiles: dict[str, xr.Dataset], settings: dict[str, dict])
     )
     return Exhibit(
         "azimuth", "Intensity along the rings",
-        "Background-subtracted or summed intensity along each ring, mean over the map, for the first and the last map. "
-        "Bands: the azimuths that are fitted together as one family. Grey: module gaps, beam stop or mask.",
+        "Intensity in the window of each ring against azimuth, mean over the map, for the first and the last map. "
+        "Bands: the azimuths that are fitted together as one family. Hatched: module gaps, beam stop or mask.",
         f"Azimuth profiles of {', '.join(profiles)}.", figure, table,
     )  # fmt: skip
 

@@ -8,9 +8,11 @@ import xarray as xr
 
 from operando.core.flags import Flag
 
-from ..style import INK, RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
+from ..style import RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
 from ..summary import called, families, good, lattice_name, one_family
-from ..text import grouped, reason
+from ..text import reason
+
+REASONS = (SERIES[1], SERIES[3], SERIES[0], SERIES[4], SERIES[5])
 
 
 def series(rings: dict[str, xr.Dataset]) -> list[tuple[str, xr.Dataset]]:
@@ -106,37 +108,47 @@ def flag_counts(rings: dict[str, xr.Dataset], xrd: xr.Dataset | None = None) -> 
     return pd.DataFrame(rows)
 
 
+def first_reasons(rings: dict[str, xr.Dataset], xrd: xr.Dataset | None = None) -> pd.DataFrame:
+    """Points of each series split by the first reason they carry (lowest bit), so that the parts add up to all."""
+    sources = [("map points", xrd)] if xrd is not None and "flag" in xrd else []
+    rows = []
+    for name, part in [*sources, *series(rings)]:
+        flags = part["flag"].values.astype(int)
+        lowest = flags & -flags
+        rows.append({"series": name, "points": flags.size, "valid": int((flags == 0).sum())}
+                    | {str(f.name).lower(): int((lowest == int(f)).sum()) for f in Flag if f})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 @styled
 def flags(table: pd.DataFrame) -> Exhibit:
-    """Share of points that are valid, and that carry each reason, as bars."""
-    reasons = [c for c in table.columns[3:] if table[c].sum() > 0]
-    figure = sheet(0.75 + 0.24 * len(table))
-    h = 0.24 * len(table)
-    left = panel(figure, 1.25, 0.45, 2.1, h)
-    y = np.arange(len(table))
-    share = (table["valid"] / table["points"].clip(lower=1)).to_numpy()
-    left.barh(y, 100 * share, 0.62, color=SERIES[2])
-    left.barh(y, 100 * (1 - share), 0.62, left=100 * share, color=RULE)
-    left.set(
+    """Share of points that are valid, and of those that are not by their first reason, as stacked bars."""
+    parts = ["valid", *(c for c in table.columns[3:] if table[c].sum() > 0)]
+    height = 0.25 * len(table)
+    figure = sheet(0.5 + height + 0.05)
+    axes = panel(figure, 1.25, 0.45, 4.1, height)
+    y, left = np.arange(len(table)), np.zeros(len(table))
+    for k, name in enumerate(parts):
+        share = 100 * (table[name] / table["points"].clip(lower=1)).to_numpy()
+        colour = (
+            SERIES[2] if k == 0 else RULE if name == "too_few_counts" else REASONS[(k - 1) % len(REASONS)]
+        )
+        axes.barh(y, share, 0.64, left=left, color=colour, label="valid" if k == 0 else reason(name))
+        left = left + share
+    axes.set(
         yticks=y,
         yticklabels=table["series"],
         xlim=(0, 100),
         ylim=(len(table) - 0.4, -0.6),
-        xlabel="valid points / %",
+        xlabel="share of points / %",
     )
-    left.tick_params(axis="y", length=0)
-    right = panel(figure, 3.6, 0.45, 2.0, h)
-    for k, name in enumerate(reasons):
-        right.barh(y + 0.62 * ((k + 0.5) / len(reasons) - 0.5), 100 * table[name] / table["points"].clip(lower=1),
-                   0.62 / len(reasons), color=SERIES[k % 6], label=reason(name))  # fmt: skip
-    right.set(yticks=y, yticklabels=[], ylim=(len(table) - 0.4, -0.6), xlabel="points with this reason / %")
-    right.tick_params(axis="y", length=0)
-    if reasons:
-        right.legend(loc="upper left", bbox_to_anchor=(1.01, 1.05), handlelength=0.9, labelspacing=0.3)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.04), handlelength=0.9, labelspacing=0.35)
     return Exhibit(
         "flags", "Valid points, and why the others are not",
-        "Left: share of all points that carry no flag. Right: share that carries each reason; a point may carry several. "
-        "Points outside the layer that diffracts have too few counts, as they should.",
+        "Share of all points of all maps that carry no flag, and of the others by the first reason that they carry. Points "
+        "outside the layer that diffracts have too few counts, as they should; the table below counts every reason.",
         "Bars of the share of valid points and of each flag, for each ring.", figure, table,
     )  # fmt: skip
 
@@ -168,11 +180,3 @@ def _reference(name, reflections):
         return None
     found = np.flatnonzero(reflections["ring"].values.astype(str) == name)
     return float(reflections["q"].values[found[0]]) if found.size else None
-
-
-def count_text(table: pd.DataFrame) -> str:
-    total, valid = int(table["points"].sum()), int(table["valid"].sum())
-    return f"{grouped(valid)} of {grouped(total)}"
-
-
-__all__ = ["INK", "count_text", "flag_counts", "flags", "goodness", "positions", "series"]
