@@ -77,7 +77,7 @@ def test_a_full_disk_is_said_and_what_was_finished_stays(tmp_path, counted, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(xr.Dataset, "to_zarr", full)
+        patch.setattr("operando.flow.stage.write_dataset", full)
         with pytest.raises(OperandoError, match="disk is full"):
             stages.stage(double, {"source": dataset()}, {"factor": 5})
     assert len(list(tmp_path.iterdir())) == 1
@@ -87,7 +87,7 @@ def test_a_full_disk_is_said_and_what_was_finished_stays(tmp_path, counted, monk
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path):
-    (tmp_path / "map-0.zarr.deadbeef.partial").mkdir()
+    (tmp_path / "map-0.h5.deadbeef.partial").touch()
     stages = Stages(tmp_path)
     stages.sweep()
     assert list(tmp_path.iterdir()) == []

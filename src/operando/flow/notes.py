@@ -45,10 +45,10 @@ def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
             continue
         for family in ring["family"].values:
             flag = ring["flag"].sel(family=family)
-            measured = int(((flag & int(Flag.NO_DATA)) == 0).sum())
+            peaks = (flag & int(Flag.NO_DATA | Flag.TOO_FEW_COUNTS)) == 0
             for reason in (Flag.CUT_BY_GAP, Flag.WINDOW_EDGE, Flag.NOT_CONVERGED, Flag.POOR_FIT):
-                share = int(((flag & int(reason)) != 0).sum()) / max(measured, 1)
+                share = int((peaks & ((flag & int(reason)) != 0)).sum()) / max(int(peaks.sum()), 1)
                 if share > WORTH_SAYING:
                     words = str(reason.name).lower().replace("_", " ")
-                    sentences.append(f"{name.removeprefix('xrd/')} {family} fits: {share:.0%} {words}")
+                    sentences.append(f"{name.removeprefix('xrd/')} {family}: {share:.0%} of the peaks {words}")
     return sentences

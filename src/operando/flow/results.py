@@ -42,7 +42,7 @@ class Results:
         }  # fmt: skip
 
 
-PACKAGES = ("numpy", "numba", "xarray", "h5py", "hdf5plugin", "pyFAI", "scipy", "zarr")
+PACKAGES = ("numpy", "numba", "xarray", "h5py", "hdf5plugin", "pyFAI", "scipy")
 
 
 def describe_machine() -> dict[str, Any]:

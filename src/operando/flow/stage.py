@@ -6,7 +6,6 @@ import contextlib
 import errno
 import logging
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ import xarray as xr
 from operando.core import digest
 from operando.core.errors import OperandoError
 
+from .arrays import read_dataset, write_dataset
 from .results import Process
 
 log = logging.getLogger("operando.flow")
@@ -53,7 +53,7 @@ class Stages:
     def sweep(self) -> None:
         """Remove what a killed run left unfinished. Call only with the run folder locked."""
         for path in self.folder.glob("*.partial"):
-            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
 
     def stage(
         self, function: Callable[..., Any], inputs: Mapping[str, Any], settings: Mapping[str, Any] | None = None,
@@ -69,7 +69,7 @@ class Stages:
         digests = {key: identity(value) for key, value in inputs.items()}
         label = name or function.__name__
         key = digest(function.__name__, version, digests, settings)
-        path = self.folder / f"{label}-{key[:16]}.zarr"
+        path = self.folder / f"{label}-{key[:16]}.h5"
         begun = time.perf_counter()
         found = path.exists()
         if not found:
@@ -95,7 +95,7 @@ class Stages:
             write_stage(result, key, partial)
             os.replace(partial, path)
         except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
+            partial.unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OperandoError(
                     "the disk is full", where=str(self.folder),
@@ -106,29 +106,26 @@ class Stages:
 
 
 def write_stage(result: Any, key: str, path: Path) -> None:
-    """Write a Dataset, or a dict of them by group, as one chunk a variable: stages are read whole."""
-    import zarr
+    """Write a Dataset, or a dict of them by group, as one HDF5 file."""
+    import h5py
+    import hdf5plugin
 
     groups = result if isinstance(result, dict) else {"": result}
-    for name, dataset in groups.items():
-        encoding = {v: {"chunks": dataset[v].shape} for v in dataset.variables if dataset[v].size}
-        dataset.to_zarr(
-            path, group=name or None, mode="a", consolidated=False, encoding=encoding, zarr_format=3
-        )
-    zarr.open_group(path, mode="a").attrs.update({KEY: key, "groups": list(groups)})
+    with h5py.File(path, "w") as file:
+        file.attrs.update({KEY: key, "groups": list(groups)})
+        for name, dataset in groups.items():
+            write_dataset(file.require_group(f"/{name}"), dataset, hdf5plugin.Bitshuffle(cname="lz4"))
 
 
 def read_stage(path: Path) -> Any:
     """Read a finished stage into memory, in the form that it was written in."""
-    import zarr
+    import h5py
+    import hdf5plugin  # noqa: F401 (registers the filter)
 
-    attrs = zarr.open_group(path, mode="r").attrs.asdict()
-    found = {}
-    for name in attrs["groups"]:
-        with xr.open_zarr(path, group=name or None, consolidated=False, chunks=None, mask_and_scale=False,
-                          decode_times=False) as dataset:  # fmt: skip
-            found[name] = dataset.load().assign_attrs({KEY: f"{attrs[KEY]}{name}"})
-    return found[""] if list(found) == [""] else found
+    with h5py.File(path, "r", locking=False) as file:
+        key, names = file.attrs[KEY], list(file.attrs["groups"])
+        found = {name: read_dataset(file[f"/{name}"]).assign_attrs({KEY: f"{key}{name}"}) for name in names}
+    return found[""] if names == [""] else found
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 import xarray as xr
 
 from operando.core.errors import ReadError
 
+from .arrays import read_dataset, write_dataset
 from .results import Process, Results
 
 FORMAT = "operando-results/1"
+
+#: every viewer reads gzip
+GZIP = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
 def write_results(results: Results, path: str | Path) -> None:
@@ -29,7 +32,9 @@ def write_results(results: Results, path: str | Path) -> None:
         entry["definition_local"] = FORMAT
         entry["record"] = json.dumps(results.record(), default=str)
         for name, dataset in results.groups.items():
-            _write_dataset(_group(entry, name, "NXdata"), dataset)
+            group = _group(entry, name, "NXdata")
+            write_dataset(group, dataset, GZIP)
+            _annotate(group, dataset)
         default = _default(results.groups)
         if default:
             _point_at(entry, default)
@@ -52,7 +57,7 @@ def read_results(path: str | Path) -> Results:
             record = json.loads(entry["record"][()])
             groups: dict[str, xr.Dataset] = {}
             entry.visititems(
-                lambda name, item: groups.__setitem__(name, _read_dataset(item)) if _is_data(item) else None
+                lambda name, item: groups.__setitem__(name, read_dataset(item)) if _is_data(item) else None
             )
     except OSError as error:
         raise ReadError(f"cannot be read ({error})", where=str(path)) from error
@@ -74,48 +79,20 @@ def _is_data(item: Any) -> bool:
     return isinstance(item, h5py.Group) and item.attrs.get("NX_class") == "NXdata"
 
 
-def _write_dataset(group: h5py.Group, dataset: xr.Dataset) -> None:
-    for name, variable in dataset.variables.items():
-        values = variable.values
-        if values.dtype.kind in "OUT":
-            values = np.array([str(v) for v in values.reshape(-1)], dtype=h5py.string_dtype()).reshape(
-                values.shape
-            )
-        options = (
-            {"compression": "gzip", "compression_opts": 1, "shuffle": True} if values.size > 1000 else {}
-        )
-        item = group.create_dataset(str(name), data=values, **options)
-        item.attrs["dims"] = json.dumps(list(variable.dims))
-        for key, value in variable.attrs.items():
-            item.attrs[str(key)] = (
-                value if isinstance(value, (str, int, float, np.ndarray, np.generic)) else json.dumps(value)
-            )
-    group.attrs["coordinates"] = json.dumps([str(name) for name in dataset.coords])
-    group.attrs["attributes"] = json.dumps(dataset.attrs, default=str)
+def _annotate(group: h5py.Group, dataset: xr.Dataset) -> None:
+    """Tell a NeXus viewer what to draw: signal, axes, and errors by their NeXus name."""
     signal = _signal(dataset)
-    if signal:
-        dims = dataset[signal].dims
-        group.attrs["signal"] = signal
-        group.attrs["axes"] = [dim if dim in dataset.coords else "." for dim in dims]
-        for axis, dim in enumerate(dims):
-            if dim in dataset.coords:
-                group.attrs[f"{dim}_indices"] = axis
-        for name in map(str, dataset.data_vars):
-            if f"{name}_err" in dataset:  # NeXus finds errors as <name>_errors
-                group[f"{name}_errors"] = h5py.SoftLink(f"{group.name}/{name}_err")
-
-
-def _read_dataset(group: h5py.Group) -> xr.Dataset:
-    coordinates = json.loads(group.attrs["coordinates"])
-    variables: dict[str, xr.Variable] = {}
-    for name, item in group.items():
-        if not isinstance(item, h5py.Dataset) or group.get(name, getlink=True).__class__ is h5py.SoftLink:
-            continue
-        values = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
-        attrs = {k: v for k, v in item.attrs.items() if k != "dims"}
-        variables[name] = xr.Variable(json.loads(item.attrs["dims"]), values, attrs)
-    coords = {name: variables.pop(name) for name in coordinates if name in variables}
-    return xr.Dataset(variables, coords, json.loads(group.attrs["attributes"]))
+    if signal is None:
+        return
+    dims = [str(dim) for dim in dataset[signal].dims]
+    group.attrs["signal"] = signal
+    group.attrs["axes"] = [dim if dim in dataset.coords else "." for dim in dims]
+    for axis, dim in enumerate(dims):
+        if dim in dataset.coords:
+            group.attrs[f"{dim}_indices"] = axis
+    for name in map(str, dataset.data_vars):
+        if f"{name}_err" in dataset:
+            group[f"{name}_errors"] = h5py.SoftLink(f"{group.name}/{name}_err")
 
 
 #: what a viewer should show first, best first
