@@ -71,7 +71,9 @@ def virtual(parent: h5py.Group, name: str, files: list[tuple[str, int]], inside:
     parent.create_virtual_dataset(name, layout)
 
 
-def bliss(folder: Path, scans: list[np.ndarray], rows: int, columns: int, *, title: str | None = None) -> Path:
+def bliss(
+    folder: Path, scans: list[np.ndarray], rows: int, columns: int, *, title: str | None = None
+) -> Path:
     """A BLISS file with one entry a scan: sx the fast motor (mm, 33 um steps), sz the slow one (um, 1 um steps)."""
     path = folder / "sample.h5"
     with h5py.File(path, "w") as file:
@@ -80,7 +82,12 @@ def bliss(folder: Path, scans: list[np.ndarray], rows: int, columns: int, *, tit
             entry = file.create_group(f"{i}.1")
             entry["start_time"] = f"2025-03-04T22:{17 + i:02d}:03+01:00"
             entry["title"] = f"amesh sx 0 1 {columns} sz 0 1 {rows} 0.1" if title is None else title
-            virtual(entry, "instrument/eiger/data", lima(folder / f"scan{i:04d}", frames, 5), "entry_0000/measurement/data")
+            virtual(
+                entry,
+                "instrument/eiger/data",
+                lima(folder / f"scan{i:04d}", frames, 5),
+                "entry_0000/measurement/data",
+            )
             entry["instrument/eiger/acq_parameters/acq_expo_time"] = 0.1
             positioners = entry.create_group("instrument/positioners")
             z, x = np.divmod(np.arange(n), columns)

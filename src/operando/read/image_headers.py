@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import ReadError
+from .image_sizes import require
 
 EPICS_EPOCH_S = 631152000.0  # 1990-01-01 00:00 UTC
 TIFF_TYPES = {1: "B", 2: "s", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 16: "Q"}
@@ -101,6 +102,7 @@ def _tiff(path: Path) -> ImageHeader:
             tags, place = _directory(file, order, place)
             pages.append(tags)
     first = pages[0]
+    require(path.stat().st_size, max(_strip_ends(page) for page in pages))
     kind = {1: "u", 2: "i", 3: "f"}[int(_first(first.get(339, 1)))]
     dtype = np.dtype(f"{kind}{int(_first(first[258])) // 8}")
     text = _tiff_text(first)
@@ -110,6 +112,14 @@ def _tiff(path: Path) -> ImageHeader:
     return ImageHeader(
         (int(_first(first[257])), int(_first(first[256]))), dtype, len(pages), time_s, numbers, text
     )
+
+
+def _strip_ends(tags: dict[int, object]) -> int:
+    """Byte at which the last strip of pixels of a page ends; 0 where the tags do not say."""
+    offsets, sizes = tags.get(273), tags.get(279)
+    if not isinstance(offsets, tuple) or not isinstance(sizes, tuple) or len(offsets) != len(sizes):
+        return 0
+    return max(offset + size for offset, size in zip(offsets, sizes, strict=True))
 
 
 def _first(values) -> float:

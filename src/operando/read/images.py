@@ -19,6 +19,7 @@ from ..core.frames import FrameBlock
 from ..core.scan import Scan
 from .hdf5_frames import dead_value
 from .image_headers import ImageHeader, read_header
+from .image_sizes import check_frames, check_stored
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +73,16 @@ class ImageFrames:
 
 
 def open_image(path: Path):
-    """A fabio image. Raises `ReadError` for a file that fabio cannot read."""
+    """A fabio image. Raises `ReadError` for a file that fabio cannot read, or would fill up with zeros."""
     import fabio
 
     try:
-        return fabio.open(str(path))
+        check_stored(path)
+        image = fabio.open(str(path))
+        check_frames(path, image)
+        if image.data is None:
+            raise ValueError("no pixels can be decoded")
+        return image
     except Exception as error:  # fabio raises whatever its parsers raise
         raise ReadError(
             f"not a readable image ({type(error).__name__}: {error})", where=str(path),

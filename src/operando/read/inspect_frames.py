@@ -217,7 +217,7 @@ def picture_files(paths: list[Path], name: str) -> Inspection:
             where,
             _frames(scan.frames, "1 file" if len(paths) == 1 else f"{len(paths)} files", stored),
         ),
-        *_beside(scan, "", ""),
+        *_beside(scan, ", ".join(guess_motors(headers) or ()), ""),
     ]
     for key, text in list(headers[0].text.items())[:40]:
         values = [header.numbers[key] for header in headers if key in header.numbers]
