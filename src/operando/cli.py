@@ -111,7 +111,7 @@ def simulate(
 def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: int) -> None:
     from dataclasses import replace
 
-    from operando.twin import FilmCell, simulate
+    from operando.twin.film import FilmCell, simulate
 
     presets = {"demo": FilmCell.demo, "paper": FilmCell.paper}
     if preset not in presets:
