@@ -221,12 +221,14 @@ def test_a_grain_is_seen_where_and_when_the_truth_says():
     q, chi, _ = pixels(poni_text(cell))
     found = 0
     for number in range(2, cell.maps):
-        counts = map_model(cell, number).grain_counts()
-        frame, grain = np.unravel_index(counts.argmax(), counts.shape)
+        model = map_model(cell, number)
+        counts = model.grain_counts()
+        frame, here = np.unravel_index(counts.argmax(), counts.shape)
+        grain = model.number[here]
         row, column = divmod(int(protocol.frame_points(cell)[frame]), cell.columns)
         image = np.nan_to_num(intensity(cell, number, row, column))
         ring = np.where(np.abs(q - 2 * np.pi * np.sqrt(2) / LI_A) < 0.012, image, 0)
-        true = map_model(cell, number).grains.azimuth_at(protocol.frame_times(cell, number)[frame])[grain]
+        true = model.grains.azimuth_at(protocol.frame_times(cell, number)[frame])[here]
         found += abs((chi.ravel()[ring.argmax()] - true + 180) % 360 - 180) < 1.0
         assert (
             truth.grains.born_s[grain]

@@ -23,11 +23,17 @@ MODEL_VERSION = 1  # by hand, when the same settings give other counts
 
 @dataclass(frozen=True)
 class MapModel:
-    """What is needed to draw the frames of one map."""
+    """What is needed to draw the frames of one map: the sample at each frame, and the grains that live then.
+
+    number  (alive,) place of each grain in `grow_grains`
+    grains  those of them that live at some time of this map, (alive,)
+    seen    (frames, alive) part of the beam that each fills, times its strength
+    """
 
     cell: FilmCell
     map_index: int
     state: State
+    number: np.ndarray
     grains: Grains
     seen: np.ndarray
     time_s: np.ndarray
@@ -97,7 +103,7 @@ class MapModel:
         return view.li_pixels[near], view.li_shape[near] * np.exp(-0.5 * (along**2 + across**2))
 
     def grain_counts(self) -> np.ndarray:
-        """(frames, grains) counts that each grain is expected to add to each frame; zero where a gap hides it.
+        """(frames, alive) counts that each living grain is expected to add to each frame; zero where a gap hides it.
 
         The azimuth is that of the frame that sees the grain best: within one map it turns by much less than its width.
         """
@@ -141,11 +147,14 @@ def map_model(cell: FilmCell, map_index: int) -> MapModel:
     """State and grains of one map."""
     row, column = np.divmod(protocol.frame_points(cell), cell.columns)
     time_s = protocol.frame_times(cell, map_index)
-    grains = grow_grains(cell)
-    seen = np.zeros((cell.points, len(grains)))
-    alive = (grains.born_s < time_s[-1]) & (grains.died_s > time_s[0])
-    seen[:, alive] = seen_share(cell, grains.some(alive), protocol.grid_um(cell)[0][row], column, time_s)
-    return MapModel(cell, map_index, map_state(cell, map_index), grains, seen, time_s)
+    grains, now = grow_grains(cell), map_state(cell, map_index)
+    height = protocol.grid_um(cell)[0][row]
+    alive = np.flatnonzero((grains.born_s < time_s[-1]) & (grains.died_s > time_s[0]))
+    here = grains.some(alive)
+    near = np.flatnonzero(now.share[LAYERS.index("Li")] > 1e-9)
+    seen = np.zeros((cell.points, len(alive)))
+    seen[near] = seen_share(cell, here, height[near], column[near], time_s[near])
+    return MapModel(cell, map_index, now, alive, here, seen, time_s)
 
 
 @lru_cache(maxsize=8)

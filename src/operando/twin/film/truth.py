@@ -191,8 +191,9 @@ def _grains(cell: FilmCell) -> xr.Dataset:
     shape = (cell.maps, len(grains))
     best, total = np.zeros(shape), np.zeros(shape)
     for number in range(cell.maps):
-        counts = map_model(cell, number).grain_counts()
-        best[number], total[number] = counts.max(0, initial=0), counts.sum(0)
+        model = map_model(cell, number)
+        counts = model.grain_counts()
+        best[number, model.number], total[number, model.number] = counts.max(0, initial=0), counts.sum(0)
     here = best > SEEN_COUNTS
     before = np.vstack([np.zeros((1, len(grains)), bool), here[:-1]])
     units = {"born_s": "s", "died_s": "s", "x_um": "um", "width_um": "um", "azimuth_deg": "degree",
