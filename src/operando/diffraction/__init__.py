@@ -1,1 +1,27 @@
-"""diffraction"""
+"""Rings to numbers: peaks, lattice parameters, phases, fronts, texture, Li content, layers, grains.
+
+Names are imported on first use, because the kernels behind them take a second to load.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "peaks": ["fit_peaks"],
+    "rings": ["Family", "azimuth_profile", "component_map", "coverage", "family_profile", "ring_window"],
+    "lattice": ["d_spacing", "lattice_from_pair", "lattice_parameter"],
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,213 @@
+"""Fits of one peak to many profiles: Poisson likelihood, honest errors, a reason for every missing value."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from ..core import Flag, Sums
+from ..core.errors import InputError
+from ..core.flags import flag_variable
+from ._fit_input import Rows, bin_edges, deviance_table, rows_of, run_rows
+
+Shape = Literal["gaussian", "pseudo-voigt"]
+
+#: a peak counts as seen from this ratio of area to its error, and from this many counts above background
+MIN_SIGNIFICANCE = 4.0
+MIN_COUNTS = 15.0
+#: POOR_FIT: the reduced deviance is above this, and by more than five of its own standard deviations
+MAX_GOODNESS = 3.0
+#: a bin with less than this share of the window's median weight is a gap
+GAP_SHARE = 0.25
+#: under these a fitted value is NaN; POOR_FIT leaves it
+ABSENT = Flag.NO_DATA | Flag.TOO_FEW_COUNTS | Flag.WINDOW_EDGE | Flag.CUT_BY_GAP | Flag.NOT_CONVERGED
+
+
+def fit_peaks(
+    q: Any,
+    counts: Any = None,
+    weight: Any = None,
+    *,
+    variance: Any = None,
+    shape: Shape = "gaussian",
+    width: float | None = None,
+    min_significance: float = MIN_SIGNIFICANCE,
+    min_counts: float = MIN_COUNTS,
+    max_goodness: float = MAX_GOODNESS,
+    keep_flagged: bool = False,
+    threads: int | None = None,
+) -> xr.Dataset:
+    """Fit one peak on a linear background to every profile by maximum Poisson likelihood.
+
+    mu_i = weight_i (area S_i(q, width) + background + slope (q_i - q_mid)), S_i the mean of a unit-area shape over
+    bin i and q_mid the middle of the window; the background is nowhere negative. Errors are from the inverse
+    expected information.
+
+    q         (n,) bin centres, 1/angstrom, ascending; or `Sums` with a dim `q`, and no other array
+    counts    (..., n) array, or DataArray with a dim `q`: counts, not divided by anything
+    weight    broadcast to counts: what counts have to be divided by; 0 or NaN where nothing was measured
+    variance  broadcast to counts, for signals that are not counts: rows are scaled to sum(counts) / sum(variance)
+    shape     "gaussian", or "pseudo-voigt" with its mixing `eta` (0 Gaussian, 1 Lorentzian) fitted
+    width     hold the width at this value, 1/angstrom
+    threads   None: one a core
+
+    Returns over the leading dims: `q`, `width` (sigma; of the Gaussian of the same full width at half maximum)
+    (1/angstrom), `area` (counts per weight times 1/angstrom), `background` (counts per weight), `slope`
+    (that times angstrom), `eta` for the pseudo-Voigt, each with `_err` (1 sigma); `deviance`; `goodness`, the reduced
+    deviance relative to its expectation for Poisson counts (1 is good at any count level); `flag`.
+    Values are NaN (unless `keep_flagged`) where flag has NO_DATA; TOO_FEW_COUNTS: area below `min_significance` times
+    its error, or fewer than `min_counts` counts in the peak; WINDOW_EDGE: less than one sigma from the edge, or wider
+    than half the window; CUT_BY_GAP: a bin without weight (below 0.25 of the median) within two sigma, or a third of
+    the bins without; NOT_CONVERGED, also for a width below a third of a bin. POOR_FIT keeps the value: goodness
+    above `max_goodness` and five standard deviations too high.
+
+    Raises `InputError` for arrays that do not fit each other. Invalid when neighbouring profiles share counts
+    (pixel splitting): then a row's variance understates the noise of broad features.
+    """
+    if shape not in ("gaussian", "pseudo-voigt"):
+        raise InputError(
+            f"unknown peak shape {shape!r}", where="fit_peaks", fix="Use gaussian or pseudo-voigt."
+        )
+    rows = rows_of(q, counts, weight, variance)
+    fitted = fit_window(rows, shape, width=width, threads=threads)
+    flag = _flags(rows, fitted, min_significance, min_counts, max_goodness)
+    return _dataset(rows, fitted, flag, keep_flagged)
+
+
+def fit_window(
+    rows: Rows, shape: Shape, *, width: float | None = None, threads: int | None = None
+) -> dict[str, np.ndarray]:
+    """Parameters of one peak in every row, in units of q; `status` as the kernels define it. See `fit_peaks`."""
+    from ._fit_kernels import fit_rows
+
+    n, step, middle = len(rows.q), float(np.diff(rows.q).mean()), 0.5 * float(rows.q[0] + rows.q[-1])
+    size = 6 if shape == "pseudo-voigt" else 5
+    slots = np.array([[2, 3, 4, 5 if size == 6 else -1]])
+    low = np.array([0, 0, -0.5 * n, 0.3, 0, 0.0])[:size]
+    high = np.array([np.inf, np.inf, 0.5 * n, 0.5 * n, np.inf, 1.0])[:size]
+    if width is not None:
+        low[3] = high[3] = width / step
+    edges = (bin_edges(rows.q) - middle) / step
+    guess = np.full((1, 1, size), np.nan)
+
+    def fit(first: int) -> tuple[np.ndarray, ...]:
+        counts, weights = rows.part(first)
+        par, cov, stat = (
+            np.empty((len(counts), size)),
+            np.empty((len(counts), size, size)),
+            np.empty((len(counts), 6)),
+        )
+        fit_rows(
+            counts, weights, guess, low, high, slots, 0.0, edges, deviance_table(), 1e-6, 60, par, cov, stat
+        )
+        variance = np.diagonal(cov, axis1=1, axis2=2)
+        seen = par[:, 4] * (weights.sum(1) / np.maximum((weights > 0).sum(1), 1))
+        return (
+            par,
+            variance,
+            cov[:, 0, 1],
+            stat,
+            seen,
+            gap_near(rows.q, weights, par[:, 2], par[:, 3], step, middle),
+        )
+
+    pieces = run_rows(len(rows.counts), fit, threads) or [
+        tuple(np.empty((0, *s)) for s in ((size,), (size,), (), (6,), (), ()))
+    ]
+    par, variance, together, stat, seen, gap = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(variance)
+        mean_err = 0.5 * np.sqrt(variance[:, 0] + variance[:, 1] + 2 * together)
+        slope_err = np.sqrt(variance[:, 0] + variance[:, 1] - 2 * together) / (rows.q[-1] - rows.q[0])
+        free = stat[:, 3] - size + (width is not None)
+        goodness = stat[:, 0] / (stat[:, 1] * np.maximum(free, 1) / stat[:, 3])
+        excess = (stat[:, 0] - stat[:, 1] * free / stat[:, 3]) / np.sqrt(stat[:, 2])
+    found = {
+        "q": middle + step * par[:, 2], "q_err": step * error[:, 2],
+        "width": step * par[:, 3], "width_err": step * error[:, 3],
+        "area": step * par[:, 4], "area_err": step * error[:, 4], "background": 0.5 * (par[:, 0] + par[:, 1]),
+        "background_err": mean_err, "slope": (par[:, 1] - par[:, 0]) / (rows.q[-1] - rows.q[0]), "slope_err": slope_err,
+        "deviance": stat[:, 0], "goodness": goodness, "excess": excess, "status": stat[:, 5], "seen": seen, "gap": gap,
+        "at_limit": (par[:, 3] <= 1.001 * low[3]) & (width is None),
+        "too_wide": (par[:, 3] >= 0.999 * high[3]) & (width is None),
+    }  # fmt: skip
+    if size == 6:
+        found |= {"eta": par[:, 5], "eta_err": error[:, 5]}
+    return found
+
+
+def gap_near(
+    q: np.ndarray, weight: np.ndarray, position: np.ndarray, sigma: np.ndarray, step: float, middle: float
+) -> np.ndarray:
+    """True where bins without weight lie within two sigma of a peak, or make up a third of the window."""
+    with np.errstate(all="ignore"):
+        typical = (
+            np.nanmedian(np.where(weight > 0, weight, np.nan), axis=1, keepdims=True)
+            if (weight <= 0).any()
+            else np.median(weight, axis=1, keepdims=True)
+        )
+    gap = ~(weight >= GAP_SHARE * typical)
+    if not gap.any():
+        return np.zeros(len(position), bool)
+    x = (q - middle) / step
+    near = np.abs(x - position[:, None]) <= 2 * sigma[:, None] + 0.5
+    return np.asarray((near & gap).any(1) | (gap.mean(1) > 1 / 3))
+
+
+def _flags(
+    rows: Rows, fit: dict[str, np.ndarray], min_significance: float, min_counts: float, max_goodness: float
+) -> np.ndarray:
+    from ._fit_kernels import EMPTY, ITERATIONS_SPENT
+
+    edge = np.minimum(fit["q"] - rows.q[0], rows.q[-1] - fit["q"]) + 0.5 * np.diff(rows.q).mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        few = ~(fit["area"] >= min_significance * fit["area_err"]) | ~(fit["seen"] >= min_counts)
+        reasons = {
+            Flag.TOO_FEW_COUNTS: few,
+            Flag.WINDOW_EDGE: (edge < fit["width"]) | fit["too_wide"],
+            Flag.CUT_BY_GAP: fit["gap"].astype(bool),
+            Flag.NOT_CONVERGED: (fit["status"] == ITERATIONS_SPENT) | fit["at_limit"],
+            Flag.POOR_FIT: (fit["goodness"] > max_goodness) & (fit["excess"] > 5),
+        }
+    flag = np.zeros(len(few), np.uint16)
+    for reason, where in reasons.items():
+        flag[where] |= int(reason)
+    empty = fit["status"] == EMPTY
+    measured = (np.where(np.isfinite(rows.weight), rows.weight, 0) > 0).any(1)
+    flag[empty] = np.where(
+        np.broadcast_to(measured, empty.shape)[empty], int(Flag.TOO_FEW_COUNTS), int(Flag.NO_DATA)
+    )
+    return flag
+
+
+_LABELS = {
+    "q": ("1/angstrom", "peak position"),
+    "width": ("1/angstrom", "peak width, sigma"),
+    "area": ("counts/angstrom", "peak area, counts per weight times q"),
+    "background": ("counts", "background per weight at the middle of the window"),
+    "slope": ("counts*angstrom", "slope of the background per weight"),
+    "eta": ("1", "Lorentzian share of the pseudo-Voigt"),
+}
+
+
+def _dataset(rows: Rows, fit: dict[str, np.ndarray], flag: np.ndarray, keep_flagged: bool) -> xr.Dataset:
+    absent = np.zeros(len(flag), bool) if keep_flagged else (flag & int(ABSENT)) != 0
+    found = xr.Dataset()
+    for name, (units, label) in _LABELS.items():
+        if name not in fit:
+            continue
+        for key, text in ((name, label), (f"{name}_err", f"1-sigma error of {name}")):
+            values = np.where(absent, np.nan, fit[key])
+            found[key] = rows.unstack(values, {"units": units, "long_name": text})
+    found["deviance"] = rows.unstack(fit["deviance"], {"units": "1", "long_name": "Poisson deviance"})
+    found["goodness"] = rows.unstack(
+        fit["goodness"], {"units": "1", "long_name": "reduced deviance, 1 expected"}
+    )
+    found["flag"] = flag_variable(flag.reshape(rows.shape), rows.dims)
+    found["flag"].attrs["long_name"] = "why the fit is missing or doubtful"
+    return found
+
+
+__all__ = ["Shape", "Sums", "fit_peaks"]
