@@ -10,14 +10,15 @@ from operando.core.errors import InputError
 
 def kramers_kronig(
     spectrum: xr.Dataset, *, mu_limit: float = 0.85, max_elements: int = 50, capacitance: bool = True,
-    inductance: bool = True,
+    inductance: bool = True, min_per_decade: float = 4.0,
 ) -> xr.Dataset:  # fmt: skip
     """Residuals of a spectrum from the nearest one that obeys the Kramers-Kronig relations.
 
         Z = R0 + sum_k R_k / (1 + i w tau_k) [+ i w L] [+ 1 / (i w C)]
 
     with M time constants spaced evenly in log between the inverse of the highest and lowest frequency; a linear
-    least-squares fit weighted by 1/|Z|. M grows until mu = 1 - sum |R_k < 0| / sum |R_k > 0| falls below `mu_limit`.
+    least-squares fit weighted by 1/|Z|. M grows until mu = 1 - sum |R_k < 0| / sum |R_k > 0| falls below `mu_limit`,
+    from `min_per_decade` elements a decade on: with fewer, mu can fall because a sharp arc cannot be followed at all.
 
     spectrum  over `frequency` (Hz) with z_re and z_im (Ohm)
     Returns over `frequency`: residual_re, residual_im (share of |Z|), z_re_fit, z_im_fit; attrs elements (M), mu, and
@@ -30,7 +31,9 @@ def kramers_kronig(
         raise InputError(
             "a Kramers-Kronig test needs at least 5 positive frequencies", where="kramers_kronig"
         )
-    count, mu = 0, 1.0
+    decades = np.log10(frequency.max() / frequency.min())
+    count, mu = max(int(np.ceil(min_per_decade * decades)) - 1, 0), 1.0
+    count = min(count, len(frequency) - 1, max_elements - 1)
     while mu > mu_limit and count < min(max_elements, len(frequency)):
         count += 1
         fit, mu = _fit(frequency, z, count, capacitance, inductance)

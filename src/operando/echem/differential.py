@@ -19,7 +19,7 @@ def branch(
     Records whose current is further than `constant` from the median of the run (a hold at constant voltage) are
     left out. Raises `InputError` where there is none.
     """
-    from .cycles import steps
+    from .cycling import steps
 
     runs = steps(table)
     if run is None:

@@ -259,18 +259,18 @@ def text_columns(
 
 def _edge_lines(path: Path, skip: int, encoding: str) -> tuple[str | None, str | None, str | None]:
     """The last line if it does not end in a line break, the line before it, and the first row."""
-    with path.open("rb") as file:
+    with path.open(encoding=encoding, errors="replace") as text:
         for _ in range(skip):
-            file.readline()
-        sample = file.readline().decode(encoding, "replace")
-        file.seek(0, 2)
-        size = file.tell()
-        file.seek(max(0, size - 65536))
-        tail = file.read()
+            text.readline()
+        sample = text.readline()
     if not sample.strip():
         return None, None, None
-    lines = tail.decode(encoding, "replace").splitlines()
-    if tail.endswith((b"\n", b"\r")) or len(lines) < 2:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 65536) // 2 * 2)
+        tail = file.read().decode("utf-16-le" if encoding == "utf-16" else encoding, "replace")
+    lines = tail.splitlines()
+    if tail.endswith(("\n", "\r")) or len(lines) < 2:
         return None, None, sample
     return lines[-1], lines[-2], sample
 

@@ -64,7 +64,8 @@ def _recorded(path: Path, columns: Mapping[str, str] | None) -> Recorded:
         )  # fmt: skip
     recorded = reader(path)
     if columns:
-        recorded.columns = _renamed(recorded, columns)
+        _check_given(recorded, columns)
+        recorded.given = dict(columns)
     return recorded
 
 
@@ -101,7 +102,7 @@ def _plain(path: Path) -> Recorded:
         names = names[:-1]
     found, warnings = text_columns(path, names, skip=skip + 1, separator=separator, encoding=encoding)
     name = "Battery Data Format csv" if {"Test Time / s", "test_time_second"} & set(names) else "csv"
-    return Recorded(str(path), name, found, warnings=warnings)
+    return Recorded(str(path), name, found, warnings=warnings, free_names=True)
 
 
 def _encoding(path: Path) -> str:
@@ -133,32 +134,23 @@ def _header_line(lines: list[str], path: Path) -> tuple[int, str]:
     )  # fmt: skip
 
 
-#: quantity -> the name under which a column that the user points at is read
-_GIVEN = {
-    "time": "Test Time / s", "utc": "Unix Time / s", "voltage": "Voltage", "current": "Current",
-    "capacity": "Capacity", "step": "Step", "cycle": "Cycle",
-}  # fmt: skip
+_QUANTITIES = ("time", "utc", "voltage", "current", "capacity", "step", "cycle")
 
 
-def _renamed(recorded: Recorded, columns: Mapping[str, str]) -> dict:
-    from .labels import parse_label
-
-    renamed = dict(recorded.columns)
+def _check_given(recorded: Recorded, columns: Mapping[str, str]) -> None:
     for role, name in columns.items():
-        if role not in _GIVEN or name not in renamed:
-            raise InputError(
-                f"columns = {{{role} = {name!r}}}: "
-                + (f"no column {name!r}" if role in _GIVEN else f"{role!r} is not a quantity of the table"),
-                where=recorded.path,
-                fix=f"Columns of the file: {', '.join(recorded.columns)}. Quantities: {', '.join(_GIVEN)}.",
-            )
-        unit = parse_label(name).unit
-        base = _GIVEN[role].split(" / ")[0]
-        renamed[f"{base} / {unit}" if unit else _GIVEN[role]] = renamed.pop(name)
-    return renamed
+        if role in _QUANTITIES and name in recorded.columns:
+            continue
+        raise InputError(
+            f"columns = {{{role} = {name!r}}}: "
+            + (f"no column {name!r}" if role in _QUANTITIES else f"{role!r} is not a quantity of the table"),
+            where=recorded.path,
+            fix=f"Columns of the file: {', '.join(recorded.columns)}. Quantities: {', '.join(_QUANTITIES)}.",
+        )
 
 
 _READERS: dict[str, Callable[[Path], Recorded]] = {
+    ".mpr": read_mpr,
     ".nda": _neware, ".ndax": _neware, ".res": _arbin, ".parquet": _parquet, ".csv": _plain, ".txt": _plain,
     ".tsv": _plain, ".dat": _plain,
 }  # fmt: skip

@@ -31,7 +31,8 @@ VARIABLES = {
 class Recorded:
     """What a vendor reader hands over: columns under the vendor's names, and facts.
 
-    start is a datetime with or without zone, or None where the file has no date.
+    start is a datetime with or without zone, or None where the file has no date. given says which column is what,
+    by the user; free_names that anyone may have named the columns, so those not understood are reported.
     """
 
     path: str
@@ -41,6 +42,8 @@ class Recorded:
     technique: str = ""
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
+    free_names: bool = False
 
 
 def cycler_table(
@@ -62,6 +65,9 @@ def cycler_table(
     if "utc" in found and np.asarray(recorded.columns[found["utc"].text]).dtype.kind not in "iuf":
         found["local"] = found.pop("utc")  # dates in words (ISO 8601, with or without a zone)
     _require(found, recorded, labels)
+    found |= {role: parse_label(text) for role, text in recorded.given.items()}
+    if "capacity" in recorded.given:
+        found = {role: label for role, label in found.items() if role not in ("net", "dq", "charged")}
     if {"net", "dq", "charged"} & set(found):
         found.pop("capacity", None)  # a counter of a step or a cycle: kept, but of no use for the net charge
     values = {
@@ -77,6 +83,11 @@ def cycler_table(
         "time": clock.time, "utc": clock.utc, "voltage": values["voltage"], "current": current,
         "capacity": capacity, "step": _index(values.get("step"), size), "cycle": _cycle(values, size),
     }  # fmt: skip
+    if recorded.free_names:
+        known = {label.text for label in found.values()}
+        strange = [label.text for label in labels if label.text not in known and not label.unit]
+        if strange:
+            warnings.append(f"columns that are not understood are kept: {', '.join(strange)}")
     used = {
         found[r].text for r in ("time", "utc", "voltage", "current", "step", "cycle", "net") if r in found
     }
