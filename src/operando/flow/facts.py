@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from .experiment import Experiment, RingSection, XrdSection
 
 log = logging.getLogger("operando.flow")
 
-#: half width of a ring's window in q (1/angstrom) when the file gives no q_range
-DEFAULT_HALF_WINDOW = 0.05
+#: a ring's window reaches this share of q to each side: LixCoO2 changes its c by 2.3 %
+WINDOW_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -52,26 +53,47 @@ def rings_of(experiment: Experiment, geometry: Geometry) -> list[Ring]:
     assert experiment.xrd is not None
     known = phases(experiment)
     q = geometry.q()
-    lowest, highest = float(q.min()), float(q.max())
-    return [_ring(section, known[section.phase], lowest, highest) for section in experiment.xrd.rings]
+    seen = (float(q.min()), float(q.max()))
+    lines = [r.q for phase in known.values() for r in phase.reflections(seen[1], seen[0])]
+    least = 4 * pixel_step(geometry)
+    return [_ring(section, known[section.phase], seen, lines, least) for section in experiment.xrd.rings]
 
 
-def _ring(section: RingSection, phase: Phase, lowest: float, highest: float) -> Ring:
+def pixel_step(geometry: Geometry) -> float:
+    """Typical change of q from one pixel to the next along the radius, 1/angstrom."""
+    return float(np.median(np.hypot(*np.gradient(geometry.q()))))
+
+
+def _ring(
+    section: RingSection, phase: Phase, seen: tuple[float, float], lines: list[float], least: float
+) -> Ring:
     reflection = phase.reflection(section.hkl)
-    q_range = section.q_range or (reflection.q - DEFAULT_HALF_WINDOW, reflection.q + DEFAULT_HALF_WINDOW)
+    q_range = section.q_range or default_window(reflection.q, lines, least)
     if not q_range[0] < reflection.q < q_range[1]:
         raise ExperimentError(
             f"ring {section.name}: q_range {q_range} does not hold {reflection.label} at {reflection.q:.4f} 1/angstrom",
             where="xrd.rings", fix="Correct q_range, or the cell of the phase.",
         )  # fmt: skip
-    if q_range[0] < lowest or q_range[1] > highest:
+    if q_range[0] < seen[0] or q_range[1] > seen[1]:
         raise GeometryError(
-            f"ring {section.name}: {reflection.label} at q = {reflection.q:.3f} 1/angstrom is outside the detector, "
-            f"which sees {lowest:.3f} to {highest:.3f}",
-            where="xrd.rings", fix="Remove this ring, or check the geometry and the cell of the phase.",
+            f"ring {section.name}: {reflection.label} at q = {reflection.q:.3f} 1/angstrom, window {q_range[0]:.3f} to "
+            f"{q_range[1]:.3f}, is not all on the detector, which sees {seen[0]:.3f} to {seen[1]:.3f}",
+            where="xrd.rings", fix="Remove this ring, narrow its q_range, or check geometry and cell of the phase.",
         )  # fmt: skip
     families = tuple((name, tuple(azimuths)) for name, azimuths in section.families.items())
     return Ring(section.name, phase, reflection, q_range, families, section.half_width_deg, section.shape)
+
+
+def default_window(q: float, lines: Sequence[float], least: float) -> tuple[float, float]:
+    """Window of a ring when the file gives none: `WINDOW_SHARE` of q to each side, up to halfway to the next line.
+
+    `lines` are all reflections of all phases (1/angstrom); a side is never narrower than `least`.
+    """
+    below = max((line for line in lines if line < q * (1 - 1e-6)), default=0.0)
+    above = min((line for line in lines if line > q * (1 + 1e-6)), default=np.inf)
+    low = max(q * (1 - WINDOW_SHARE), (q + below) / 2)
+    high = min(q * (1 + WINDOW_SHARE), (q + above) / 2)
+    return min(low, q - least), max(high, q + least)
 
 
 def mask_of(xrd: XrdSection, scan: Scan, geometry: Geometry) -> np.ndarray | None:

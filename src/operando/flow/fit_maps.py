@@ -15,6 +15,8 @@ from .facts import Ring
 from .reduce import take
 from .stage import versioned
 
+#: share of a ring's window, at each end, that tells the background
+SIDE_BAND = 0.12
 #: the beam counts as lost below this share of its reference
 MONITOR_LOST_BELOW = 0.01
 
@@ -89,7 +91,8 @@ def _ring(reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam) -> xr.Da
     fits = diffraction.fit_peaks(sums, shape=ring.shape)
     cell = diffraction.lattice_parameter(fits, ring.reflection, ring.phase)
     found = fits.assign({name: cell[name] for name in cell.data_vars if name not in fits})
-    whole = diffraction.component_map(beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_ring"))))
+    ring_sums = beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_ring")))
+    whole = diffraction.component_map(ring_sums, core=_core(ring))
     found["intensity"], found["intensity_err"] = whole["intensity"], whole["intensity_err"]
     lost = xr.where(beam.lost, int(Flag.MONITOR_LOST), 0).astype(np.uint16)
     found["intensity_flag"] = (whole["flag"] | lost).assign_attrs(whole["flag"].attrs)
@@ -108,4 +111,10 @@ def _told(array: xr.DataArray, units: str, long_name: str) -> xr.DataArray:
 
 
 def _around(reduced: xr.Dataset, ring: Ring) -> xr.Dataset:
-    return diffraction.azimuth_profile(take(reduced, f"{ring.name}_image"))
+    return diffraction.azimuth_profile(take(reduced, f"{ring.name}_image"), core=_core(ring))
+
+
+def _core(ring: Ring) -> tuple[float, float]:
+    """Where a peak may wander within its window; what is left on both sides tells the background."""
+    low, high = ring.q_range
+    return low + SIDE_BAND * (high - low), high - SIDE_BAND * (high - low)

@@ -50,5 +50,7 @@ def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
                 share = int((peaks & ((flag & int(reason)) != 0)).sum()) / max(int(peaks.sum()), 1)
                 if share > WORTH_SAYING:
                     words = str(reason.name).lower().replace("_", " ")
-                    sentences.append(f"{name.removeprefix('xrd/')} {family}: {share:.0%} of the peaks {words}")
+                    sentences.append(
+                        f"{name.removeprefix('xrd/')} {family}: {share:.0%} of the peaks {words}"
+                    )
     return sentences

@@ -13,7 +13,10 @@ from operando.core import Geometry, Scan
 from operando.core.errors import InputError
 
 from .experiment import Experiment, XrdSection
-from .facts import Ring, correction_image, geometry_of, mask_of, rings_of
+from .facts import Ring, correction_image, geometry_of, mask_of, pixel_step, rings_of
+
+#: width of the q bins of a ring, in pixels: narrower ones are unevenly filled, wider ones blur the peak
+BIN_PIXELS = 0.75
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,13 @@ def _reductions(
         "splitting": xrd.splitting, "flat": correction_image(xrd.flat, geometry.shape, "xrd.flat"),
         "dark": correction_image(xrd.dark, geometry.shape, "xrd.dark"),
     }  # fmt: skip
-    step = pixel_step(geometry)
+    step = BIN_PIXELS * pixel_step(geometry)
     windows = [
         stream.RingWindow(
             name=ring.name, q_range=ring.q_range, azimuth_bins=xrd.azimuth_bins,
-            q_bins=max(8, round(2 * (ring.q_range[1] - ring.q_range[0]) / step)), **common,
+            q_bins=max(8, round((ring.q_range[1] - ring.q_range[0]) / step)), **common,
         )
         for ring in rings
     ]  # fmt: skip
     pattern = stream.Pattern(q_bins=xrd.pattern_bins, q_range=xrd.q_range, **common)
     return (stream.TotalCounts(mask=mask), stream.Monitor(), pattern, *windows)
-
-
-def pixel_step(geometry: Geometry) -> float:
-    """Typical change of q from one pixel to the next along the radius, 1/angstrom. Bins are half as wide."""
-    return float(np.median(np.hypot(*np.gradient(geometry.q()))))
