@@ -117,9 +117,9 @@ def _xrd(grid, rng):
     optical = optical + 0.004 * rng.standard_normal(shape)
     counts = rng.poisson(4e5 * (0.4 + _inside(grid, "LCO"))).astype(float)
     frames, flag = np.ones(shape, np.int32), np.zeros(shape, np.uint16)
-    if shape[0] > 3:
+    if shape[0] > 3 and shape[1] > 5:
         frames[3, 5, 2:4] = 0
-    if shape[0] > 6:
+    if shape[0] > 6 and shape[1] > 3:
         flag[6, 3] = np.uint16(Flag.MONITOR_LOST)
     flag[frames == 0] |= np.uint16(Flag.NO_DATA)
     optical[flag > 0] = np.nan
@@ -170,7 +170,7 @@ def _ring(ring, grid, rng):
         flag = np.where(area < 300, Flag.TOO_FEW_COUNTS, 0).astype(np.uint16)
         flag[rng.random(flag.shape) < 0.01] |= np.uint16(Flag.POOR_FIT)
         flag[(rng.random(flag.shape) < 0.01) & (flag == 0)] |= np.uint16(Flag.NOT_CONVERGED)
-        if family == "par":
+        if family == "par" and flag.shape[1] > 8 and flag.shape[2] > 4:
             flag[:, 8, 4] |= np.uint16(Flag.CUT_BY_GAP)
         absent = (flag & ~np.uint16(Flag.POOR_FIT)) > 0
         goodness = rng.chisquare(40, flag.shape) / 40 + 0.6 * ((flag & Flag.POOR_FIT) > 0)
@@ -195,7 +195,7 @@ def _ring(ring, grid, rng):
     noise = 6.0 * rng.standard_normal(inside.shape)
     intensity = 400.0 * inside * (0.6 if ring["name"] == "LCO110" else 1.0) + noise
     iflag = np.zeros(inside.shape, np.uint16)
-    if len(grid.time) > 3:
+    if len(grid.time) > 3 and len(grid.z) > 5:
         iflag[3, 5, 2:4] = Flag.NO_DATA
     ds["intensity"] = variable(
         ("time", "z", "x"), np.where(iflag, np.nan, intensity), "counts", "ring intensity"

@@ -88,20 +88,37 @@ def raw_svg(figure: Figure, name: str) -> str:
 
 
 def themed(svg: str, name: str) -> str:
-    """Give ids the figure's own prefix, turn known colours into CSS variables, let the page choose the font."""
+    """Keep only ids that are used, under the figure's own prefix; colours become CSS variables, the page picks the font."""
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
-    svg = re.sub(r'xlink:href="#', f'xlink:href="#{name}-', svg)
-    svg = re.sub(
-        r'<g id="[^"]*?-(?:text|line2d|patch|xtick|ytick|axes|figure|matplotlib\.axis)_\d+">', "<g>", svg
-    )
+    svg = _own_ids(svg, name)
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, f"var({variable},{colour})")
     svg = svg.replace("'DejaVu Sans'", "var(--sans,sans-serif)")
-    svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[\d.]+pt" ?', r"<svg \1", svg, count=1)
-    svg = re.sub(r'<svg ([^>]*?)(?:width|height)="[\d.]+pt" ?', r"<svg \1", svg, count=1)
-    return re.sub(r"\n\s*", "\n", svg).strip()
+    head, _, tail = svg.partition(">")
+    head = re.sub(
+        r' (?:width|height)="[\d.]+pt"', "", head
+    )  # the page sizes it; viewBox keeps the proportions
+    tail = re.sub(r' d="([^"]+)"', lambda m: f' d="{_shorter(m[1])}"', tail)
+    return re.sub(r"\n\s*", "\n", f"{head}>{tail}").strip()
+
+
+def _shorter(path: str) -> str:
+    """Path coordinates to a thousandth of a point."""
+    return re.sub(r"(\.\d{3})\d+", r"\1", path)
+
+
+def _own_ids(svg: str, name: str) -> str:
+    used = set(re.findall(r'url\(#([^)]+)\)|xlink:href="#([^"]+)"', svg))
+    wanted = {one for pair in used for one in pair if one}
+
+    def renamed(match: re.Match) -> str:
+        if match[1] not in wanted:
+            return ""
+        wanted.discard(match[1])  # matplotlib may define the same thing twice
+        return f' id="{name}-{match[1]}"'
+
+    svg = re.sub(r' id="([^"]*)"', renamed, svg)
+    return re.sub(r'(url\(|xlink:href=")#', rf"\1#{name}-", svg)
 
 
 def limits(

@@ -57,7 +57,13 @@ def composite(
         )
         axes.spines[:].set_visible(False)
         _labels(axes, c == 0, True, c)
-        axes.set_title(heading(clock, time[i], i, per, unit), loc="center", fontsize=7, color=INK, pad=4)
+        axes.set_title(
+            heading(clock, time[i], i, per, unit),
+            loc="center",
+            fontsize=7 if len(which) < 10 else 6,
+            color=INK,
+            pad=4,
+        )
     _key(figure, names, height)
     _scale_bar(figure, LEFT + len(which) * width, (width - GAP) / np.ptp(x), stretch, np.ptp(x))
     table = pd.concat(

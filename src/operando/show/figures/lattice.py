@@ -126,7 +126,7 @@ def depth_and_time(
              ylabel=axis_label(axis, ring[axis].attrs.get("units")))  # fmt: skip
     table = pd.concat([tidy({k: v for k, v in d.items()}, family=family) for family, d in depth.items()])
     return Exhibit(
-        f"{name}-depth", f"{axis} from {name}, over depth and time", _depth_caption(axis, name, names), 
+        f"{name}-depth", f"{axis} from {name}, over depth and time", _depth_caption(axis, name, names),
         f"{axis} of {name} against depth and time for {', '.join(called(name, f) for f in names)}.", figure, table,
     )  # fmt: skip
 

@@ -8,8 +8,23 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..style import (AMOUNT, CHANGE, INK, LATTICE, SOFT, WIDTH, Exhibit, at_least, chosen, edges, hatch_missing, limits, panel,
-                     sheet, styled)  # fmt: skip
+from ..style import (
+    AMOUNT,
+    CHANGE,
+    INK,
+    LATTICE,
+    SOFT,
+    WIDTH,
+    Exhibit,
+    at_least,
+    chosen,
+    edges,
+    hatch_missing,
+    limits,
+    panel,
+    sheet,  # fmt: skip
+    styled,
+)
 from ..summary import called, error_of, families, good, lattice_name, one_family, tidy
 from ..text import axis_label, number, pretty, time_unit
 from .cycler import heading
@@ -59,7 +74,11 @@ def small_multiples(name: str, title: str, caption: str, rows: list[Row], clock:
             _labels(axes, c == 0, r == len(rows) - 1, c)
             if r == 0:
                 axes.set_title(
-                    heading(clock, time[i], i, per, unit), loc="center", fontsize=7, color=INK, pad=4
+                    heading(clock, time[i], i, per, unit),
+                    loc="center",
+                    fontsize=7 if len(which) < 10 else 6,
+                    color=INK,
+                    pad=4,
                 )
         figure.text(0.05 / WIDTH, (y + height / 2) / figure.get_size_inches()[1], row.label, weight="bold", va="center",
                     fontsize=7.5, linespacing=1.3)  # fmt: skip

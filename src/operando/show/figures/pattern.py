@@ -8,7 +8,7 @@ import xarray as xr
 
 from ..style import INK, MISSING, RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
 from ..summary import tidy
-from ..text import axis_label, number, time_unit
+from ..text import axis_label, number
 
 
 @styled
@@ -31,7 +31,7 @@ def mean_pattern(pattern: xr.Dataset, reflections: xr.Dataset | None = None) -> 
         "pattern", "Mean diffraction pattern",
         "Mean over the map of the first and the last map, on a square-root scale so that weak rings are seen." + marked,
         f"Diffraction pattern from q = {q[0]:.2f} to {q[-1]:.2f} per angstrom" + (f", indexed with {', '.join(phases)}." if phases else "."),
-        figure, tidy({"intensity": pattern["intensity"], "intensity_err": pattern.get("intensity_err")}),
+        figure, _drawn(pattern),
     )  # fmt: skip
 
 
@@ -124,12 +124,7 @@ def azimuth_profiles(profiles: dict[str, xr.Dataset], settings: dict[str, dict])
     )
     figure.text(0.02, 0.5, axis_label("intensity", next(iter(profiles.values()))["intensity"].attrs.get("units")),
                 rotation=90, va="center", fontsize=7.5)  # fmt: skip
-    table = pd.concat(
-        [
-            tidy({"intensity": p["intensity"], "intensity_err": p.get("intensity_err")}, ring=n)
-            for n, p in profiles.items()
-        ]
-    )
+    table = pd.concat([_drawn(p, ring=n) for n, p in profiles.items()])
     return Exhibit(
         "azimuth", "Intensity along the rings",
         "Intensity in the window of each ring against azimuth, mean over the map, for the first and the last map. "
@@ -179,6 +174,7 @@ def _windows(axes, families, half):
                                  label=name if k == 0 and turn == 0 else None)  # fmt: skip
 
 
-def times_text(time: np.ndarray) -> str:
-    per, unit = time_unit(time)
-    return f"{number(time[0] / per)} to {number(time[-1] / per)} {unit}"
+def _drawn(profile: xr.Dataset, **extra) -> pd.DataFrame:
+    """The first and last map of a profile, as a table."""
+    ends = profile.isel(time=np.unique([0, profile.sizes["time"] - 1]))
+    return tidy({"intensity": ends["intensity"], "intensity_err": ends.get("intensity_err")}, **extra)
