@@ -79,3 +79,9 @@ def test_nexus_files_with_one_stack_of_images(real_data):
         assert "xrd_entry" in row(inspect(path), "frames")[0]
     (spectra,) = open_scans(real_data / "xrf_compton_i18" / "mm.nxs", dataset="/entry1/stxm_entry/data/data")
     assert spectra.frames.shape == (7, 101)
+
+
+def test_impedance_files_are_told_from_cycler_files(real_data):
+    look = inspect(real_data / "eis" / "exampleData.csv")
+    assert look.readable, look.why
+    assert "impedance" in look.headline

@@ -175,6 +175,20 @@ def test_virtual_dataset_of_half_frames_is_read_through_hdf5(tmp_path):
     np.testing.assert_array_equal(decoded(scan.frames), frames)
 
 
+def test_virtual_dataset_of_another_type_than_its_source_is_read_through_hdf5(tmp_path):
+    frames = counts(4, dtype="uint16")
+    with h5py.File(tmp_path / "narrow.h5", "w") as file:
+        compressed(file, "d", frames)
+    with h5py.File(tmp_path / "wide.h5", "w") as file:
+        virtual(file, "d", [("narrow.h5", 4)], "d", "uint32")
+    (scan,) = open_scans(tmp_path / "wide.h5")
+    assert {block.codec for block in scan.frames.blocks()} == {"raw"}
+    np.testing.assert_array_equal(decoded(scan.frames), frames)
+    first = scan.frames.digest
+    os.utime(tmp_path / "narrow.h5", ns=(0, 0))
+    assert open_scans(tmp_path / "wide.h5")[0].frames.digest != first
+
+
 STORAGE = {
     "zstd": (dict(chunks=(1, *SHAPE), **hdf5plugin.Bitshuffle(cname="zstd"))),
     "no codec": (dict(chunks=(1, *SHAPE), **hdf5plugin.Bitshuffle(cname="none"))),

@@ -14,7 +14,7 @@ from ..core.scan import Scan
 from .eiger import fit_monitor, optional, parse_time, pixel_mask, value
 from .hdf5 import Files, natural
 from .hdf5_frames import make_frames
-from .sources import resolve
+from .virtual import resolve
 
 log = logging.getLogger(__name__)
 

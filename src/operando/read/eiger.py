@@ -13,7 +13,7 @@ from ..core.errors import ReadError
 from ..core.scan import Scan
 from .hdf5 import Files, natural
 from .hdf5_frames import make_frames
-from .sources import resolve
+from .virtual import resolve
 
 log = logging.getLogger(__name__)
 

@@ -182,8 +182,9 @@ def source_digest(sources: tuple[Source, ...], *beside: object) -> str:
             state.update(np.packbits(source.missing).tobytes())
             if source.path is None:
                 continue
-            status = os.stat(source.path)
-            state.update(f"{source.path.name} {status.st_size} {status.st_mtime_ns} ".encode())
+            for path in (source.path, *source.also):
+                status = os.stat(path)
+                state.update(f"{path.name} {status.st_size} {status.st_mtime_ns} ".encode())
             for offset, size in source.samples:
                 state.update(reader.read(source.path, offset, size))
     return digest_of(state.hexdigest(), *beside)

@@ -165,7 +165,7 @@ def _table(path: Path) -> Inspection:
             reasons.append(error.what if isinstance(error, OperandoError) else str(error))
         else:
             return found
-    raise ReadError(f"neither frames nor a cycler file: {reasons[0]}", where=str(path))
+    raise ReadError(f"neither frames, cycler nor impedance file: {'; '.join(reasons)}", where=str(path))
 
 
 def _described(path: Path, kind: str, table, span: Callable[[], str]) -> Inspection:
@@ -194,6 +194,9 @@ def _cycler(path: Path) -> Inspection:
 
 
 def _impedance(path: Path) -> Inspection:
-    from .impedance import impedance  # type: ignore[import-not-found, unused-ignore]
+    from .impedance import impedance
 
-    return _described(path, "impedance", impedance(path), lambda: "")
+    spectra = impedance(path)
+    first = _described(path, "impedance", spectra[0], lambda: "")
+    more = (("spectra", "", f"{len(spectra)}, the first is shown"),) if len(spectra) > 1 else ()
+    return Inspection(f"{path} · {spectra[0].attrs.get('format', '')} impedance", (*more, *first.rows))

@@ -16,7 +16,8 @@ from .hdf5_frames import Hdf5Frames
 from .images import ImageFrames, guess_motors, open_images
 from .inspect import Inspection, Row
 from .scans import find_frames, open_file
-from .sources import BITSHUFFLE, bitshuffle_codec, filters, resolve
+from .sources import BITSHUFFLE, bitshuffle_codec, filters
+from .virtual import resolve
 
 COMPRESSIONS = {
     1: "gzip",

@@ -183,7 +183,7 @@ def _without_data_files(scans: list[Scan]) -> list[Scan]:
 
     def behind(scan: Scan) -> set[Path]:
         held = scan.frames.sources if isinstance(scan.frames, Hdf5Frames) else ()
-        return {source.path.resolve() for source in held if source.path is not None}
+        return {path.resolve() for source in held for path in (source.path, *source.also) if path is not None}
 
     own = [Path(scan.name.rsplit("::", 1)[0]).resolve() for scan in scans]
     linked = {path for scan, master in zip(scans, own, strict=True) for path in behind(scan) - {master}}

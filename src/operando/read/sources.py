@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import ReadError
-from .hdf5 import Files, linked_file, missing_link
 
 if TYPE_CHECKING:
     import h5py
 
 BITSHUFFLE, LZ4 = 32008, 2  # registered HDF5 filter, and its option for the codec behind the shuffle
-UNLIMITED = 2**40
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +28,7 @@ class Source:
     missing   (count,) bool: frames that were never written (HDF5 would invent its fill value for them)
     samples   (byte, length) of a few pieces of stored data: what a digest looks at
     stored    bytes on disk of the whole dataset
+    also      further files that HDF5 reads these frames from
     """
 
     path: Path | None
@@ -43,6 +41,7 @@ class Source:
     size: np.ndarray | None = None
     samples: tuple[tuple[int, int], ...] = ()
     stored: int = 0
+    also: tuple[Path, ...] = ()
 
     def part(self, start: int, count: int) -> Source:
         """Frames `start` to `start + count` of this run."""
@@ -57,10 +56,6 @@ class Source:
 def absent(count: int, dataset: str) -> Source:
     """Frames that are declared and held by no file."""
     return Source(None, dataset, (count,), 0, count, np.ones(count, bool))
-
-
-def frame_shape(dataset: h5py.Dataset) -> tuple[int, int]:
-    return int(dataset.shape[-2]), int(dataset.shape[-1])
 
 
 def check_images(dataset: h5py.Dataset) -> None:
@@ -111,19 +106,8 @@ def is_frame_chunked_bslz4(dataset: h5py.Dataset) -> bool:
     )
 
 
-def resolve(files: Files, path: str | Path, name: str) -> list[Source]:
-    """The runs of frames behind a dataset, in order, through links and virtual datasets.
-
-    Raises `ReadError` when a file on the way is missing, or the dataset is not a stack of images.
-    """
-    dataset = files.find(path, name)
-    check_images(dataset)
-    if dataset.is_virtual:
-        return _virtual(files, dataset)
-    return [_stored(dataset)]
-
-
-def _stored(dataset: h5py.Dataset) -> Source:
+def stored_frames(dataset: h5py.Dataset) -> Source:
+    """The frames of a dataset that is not virtual."""
     import h5py
 
     leading = tuple(int(n) for n in dataset.shape[:-2]) or (1,)
@@ -172,68 +156,6 @@ def _chunked(dataset: h5py.Dataset, source: Source) -> Source:
     return replace(source, offset=offset, size=size)
 
 
-def _virtual(files: Files, dataset: h5py.Dataset) -> list[Source]:
-    """Take a virtual dataset apart into its sources; as one piece where it maps anything but whole frames."""
-    path, shape = Path(dataset.file.filename), dataset.shape
-    pieces: list[tuple[int, Source]] = []
-    plain = dataset.ndim == 3
-    for mapping in dataset.virtual_sources():
-        target: str | Path | None = path if mapping.file_name == "." else linked_file(path, mapping.file_name)
-        if target is None and "%" not in mapping.file_name:
-            raise missing_link(path, dataset.name, mapping.file_name)
-        into = _whole_frames(mapping.vspace, shape) if plain else None
-        if target is None or into is None:
-            plain = False
-            continue
-        behind = resolve(files, target, mapping.dset_name)
-        source_shape = files.find(target, mapping.dset_name).shape
-        taken = _whole_frames(mapping.src_space, source_shape)
-        if taken is None or source_shape[-2:] != shape[-2:]:
-            plain = False
-            continue
-        first = into[0]
-        for source in cut(behind, taken[0], min(taken[1], into[1])):
-            pieces.append((first, source))
-            first += source.count
-    if not plain or _overlap(pieces):
-        one = _stored_virtual(dataset)
-        return [replace(one, samples=(), stored=sum(s.stored for _, s in pieces))]
-    return _fill_gaps(pieces, int(shape[0]), dataset.name)
-
-
-def _stored_virtual(dataset: h5py.Dataset) -> Source:
-    leading = tuple(int(n) for n in dataset.shape[:-2]) or (1,)
-    count = math.prod(leading)
-    return Source(Path(dataset.file.filename), dataset.name, leading, 0, count, np.zeros(count, bool))
-
-
-def _overlap(pieces: list[tuple[int, Source]]) -> bool:
-    ordered = sorted((first, first + source.count) for first, source in pieces)
-    return any(end > start for (_, end), (start, _) in pairwise(ordered))
-
-
-def _whole_frames(space, shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """(first, count) of a selection of consecutive whole frames of a dataset of `shape`, else None."""
-    import h5py
-
-    if len(shape) != 3:
-        return (0, 1) if len(shape) == 2 and space.get_select_type() == h5py.h5s.SEL_ALL else None
-    if space.get_select_type() == h5py.h5s.SEL_ALL:
-        return 0, int(shape[0])
-    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS or not space.is_regular_hyperslab():
-        return None
-    start, stride, count, block = space.get_regular_hyperslab()
-    if tuple(start[1:]) != (0, 0):
-        return None
-    for axis in (1, 2):
-        if count[axis] * block[axis] != shape[axis] or (count[axis] > 1 and stride[axis] != block[axis]):
-            return None
-    if count[0] > 1 and stride[0] != block[0]:
-        return None
-    length = UNLIMITED if max(count[0], block[0]) > UNLIMITED else count[0] * block[0]
-    return int(start[0]), int(max(0, min(length, shape[0] - start[0])))
-
-
 def cut(sources: list[Source], start: int, count: int) -> list[Source]:
     """Frames `start` to `start + count` of a chain of sources."""
     parts, first = [], 0
@@ -243,17 +165,3 @@ def cut(sources: list[Source], start: int, count: int) -> list[Source]:
             parts.append(source.part(a, b - a))
         first += source.count
     return parts
-
-
-def _fill_gaps(pieces: list[tuple[int, Source]], length: int, name: str) -> list[Source]:
-    """Order sources by the frame they begin at; frames between them that no file holds are absent."""
-    chain: list[Source] = []
-    done = 0
-    for first, source in sorted(pieces, key=lambda piece: piece[0]):
-        if first > done:
-            chain.append(absent(first - done, name))
-        chain.append(source)
-        done = first + source.count
-    if done < length:
-        chain.append(absent(length - done, name))
-    return chain
