@@ -169,7 +169,7 @@ def test_ti_rises_by_the_plated_lithium(bright):
 def test_lithium_is_conserved_at_all_times():
     cell = replace(
         PAPER, maps=60, map_period_s=400.0, step_z_um=0.1, rows=400, row_overhead_s=0.0, columns=3, exposure_s=1e-3,
-        beam_z_fwhm_um=0.02, grain_births_per_mm_map=(1e-9, 1e-9),
+        beam_z_fwhm_um=0.02, grain_births_per_mm_map=(0.0, 0.0),
     )  # fmt: skip
     truth = Truth.of(cell)
     film = truth.maps.x_li.isel(z=(truth.maps.z > 4.05) & (truth.maps.z < 23.95))

@@ -12,9 +12,10 @@ import pytest
 
 from operando.core import Frames
 from operando.core.errors import InputError, ReadError
-from operando.twin import FilmCell, Truth, film_frames, simulate
+from operando.twin import FilmCell, Truth, film_frames, film_rings, simulate
 from operando.twin.film import protocol
 from operando.twin.film.beside import cycler_table, poni_text
+from operando.twin.film.grains import grow_grains
 
 DEAD = 2**32 - 1
 SMALL = FilmCell.tiny(order="snake", maps=2, clock_offset_s=137.0)
@@ -199,6 +200,10 @@ def test_bad_input_is_one_clear_error(folder, tmp_path):
         FilmCell.demo(map_period_s=10.0)
     with pytest.raises(InputError, match="must be at least 1"):
         FilmCell.demo(rows=0)
+    with pytest.raises(InputError, match="Eiger4M has 2167 x 2070 pixels of 75 um"):
+        images(0, FilmCell.paper(shape=(1000, 1000), rows=1, columns=1))
+    with pytest.raises(InputError, match="no ring called 'LCO006'"):
+        film_rings(SMALL, 0, "LCO006")
     with pytest.raises(ReadError, match="no truth here"):
         Truth.load(tmp_path)
 
@@ -207,3 +212,29 @@ def test_importing_the_room_loads_nothing_heavy():
     code = "import sys, operando.twin; print(*[m for m in ('numba', 'h5py', 'pyFAI', 'scipy') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == ""
+
+
+def test_a_cell_may_have_no_grains():
+    truth = Truth.of(replace(SMALL, grain_births_per_mm_map=(0.0, 0.0)))
+    assert truth.grains.sizes["grain"] == 0
+    assert truth.grains.total.values.tolist() == [0, 0]
+
+
+def test_grains_rise_turn_and_vanish():
+    grains = grow_grains(FilmCell.demo(seed=4))
+    middle = (grains.born_s + grains.died_s) / 2
+    each = np.arange(len(grains))
+    assert (grains.strength_at(middle)[each, each] == 1).all()
+    assert (grains.strength_at(grains.born_s)[each, each] == 0).all()
+    assert (grains.strength_at(grains.died_s + 1)[each, each] == 0).all()
+    turned = grains.azimuth_at(grains.born_s + 3600)[each, each] - grains.azimuth_deg
+    np.testing.assert_allclose((turned + 180) % 360 - 180, 3600 * grains.rotation_deg_per_s, atol=1e-9)
+    assert (np.abs(grains.rotation_deg_per_s) > 0).all()
+    assert set(grains.kind.tolist()) == {0, 1, 2}
+
+
+def test_frames_survive_pickling():
+    import pickle
+
+    frames = pickle.loads(pickle.dumps(film_frames(SMALL, 1)))
+    np.testing.assert_array_equal(next(frames.blocks(0, 2)).load(), images(1)[:2])

@@ -73,7 +73,7 @@ def grow_grains(cell: FilmCell) -> Grains:
     mm = cell.columns * cell.step_x_um * 1e-3
     number = rng.poisson(early * mm * (end - charge) / cell.grain_map_s)
     born = np.sort(rng.uniform(charge, end, number))
-    rate = np.interp(born, [charge, rest], [1.0, late / early])
+    rate = np.interp(born, [charge, rest], [1.0, late / max(early, 1e-300)])
     born = born[(rng.random(number) < rate) & (protocol.plated_um(cell, born) > FIRST_LI_UM)]
     n = len(born)
     kind = rng.choice(3, n, p=KIND_SHARE)
@@ -106,7 +106,7 @@ def seen_share(cell: FilmCell, grains: Grains, z_um, column, t_s) -> np.ndarray:
     plated = plated_at(cell, column, t)
     bottom = cell.lco_top_um + cell.lipon_um
     still = np.hypot(cell.beam_sigma_um, cell.interface_um)
-    moving = np.hypot(still, bending_um(cell, t))
+    moving = np.hypot(still, bending_um(cell, plated))
 
     def below(part):
         return ndtr((bottom + part * plated - z) / (still + part * (moving - still)))

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from operando.core import Geometry
+from operando.core.errors import InputError
 from operando.core.units import energy_to_wavelength
 
 from . import texture
@@ -62,6 +63,19 @@ def film_geometry(cell: FilmCell) -> Geometry:
     )  # fmt: skip
 
 
+def _check_detector(cell: FilmCell, geometry: Geometry) -> None:
+    """Raise `InputError` when a named detector has another size or other pixels than the cell says."""
+    detector = geometry.integrator.detector
+    true = tuple(detector.max_shape or detector.shape), (detector.pixel1, detector.pixel2)
+    if cell.detector and (
+        true[0] != tuple(cell.shape) or not np.allclose(true[1], geometry.pixel_m, rtol=1e-6)
+    ):
+        raise InputError(
+            f"{cell.detector} has {true[0][0]} x {true[0][1]} pixels of {true[1][0] * 1e6:g} um", where="FilmCell",
+            fix="Set shape and pixel_um to these, or detector = None.",
+        )  # fmt: skip
+
+
 def dead_mask(cell: FilmCell, geometry: Geometry, q: np.ndarray) -> np.ndarray:
     """(rows, columns), True in module gaps and behind the beam stop."""
     mask = geometry.detector_mask()
@@ -85,6 +99,7 @@ def shadow(cell: FilmCell, azimuth: np.ndarray) -> np.ndarray:
 def scene(cell: FilmCell) -> Scene:
     """Build the scene of a cell's detector."""
     geometry = film_geometry(cell)
+    _check_detector(cell, geometry)
     q, azimuth = geometry.q(), geometry.azimuth()
     live = ~dead_mask(cell, geometry, q)
     factor = geometry.solid_angle() * geometry.polarisation(cell.polarisation) * shadow(cell, azimuth) * live

@@ -62,7 +62,7 @@ def state(cell: FilmCell, z_um, column, t_s) -> State:
     z, column, t = np.broadcast_arrays(np.asarray(z_um, float), column, np.asarray(t_s, float))
     z = z - drift_um(cell, t)
     plated = plated_at(cell, column, t)
-    share = layer_shares(cell, z, plated, t)
+    share = layer_shares(cell, z, plated)
     depth = np.array([OPTICAL_DEPTH[name] for name in LAYERS]).reshape(-1, *[1] * z.ndim)
     inside = mean_height_in_lco(cell, z)
     fraction, x_phase = lithium(cell, inside, column, t)
@@ -106,14 +106,15 @@ def edges_um(cell: FilmCell, plated) -> list[np.ndarray]:
     return list(np.cumsum([np.broadcast_to(h, np.shape(plated)) for h in thickness], axis=0))
 
 
-def bending_um(cell: FilmCell, t) -> np.ndarray:
-    """Sigma of the height of everything above Li inside one beam."""
-    return cell.bending_um_per_um * protocol.plated_um(cell, t)
+def bending_um(cell: FilmCell, plated) -> np.ndarray:
+    """Sigma of the height of everything above Li inside one beam, by the local thickness of Li."""
+    return cell.bending_um_per_um * np.asarray(plated)
 
 
-def layer_shares(cell: FilmCell, z, plated, t) -> np.ndarray:
+def layer_shares(cell: FilmCell, z, plated) -> np.ndarray:
+    """(layers, ...) part of the beam in each layer at heights in the sample."""
     still = np.hypot(cell.beam_sigma_um, cell.interface_um)
-    moving = np.hypot(still, bending_um(cell, t))
+    moving = np.hypot(still, bending_um(cell, plated))
     below = [np.zeros_like(z)]
     for number, edge in enumerate(edges_um(cell, plated)):
         below.append(ndtr((edge - z) / (still if number < 3 else moving)))

@@ -32,7 +32,7 @@ class Truth:
     cell     the settings
     maps     dims time z x (layer, family, phase): share, transmission (as -ln), x, c, a, c_phase, a_phase,
              insulating, amount, frame_time; each row at the time at which it was recorded
-    columns  dims time x: ti_z, ti_width, plated, front; and over time: charge, plated_mean, insulating_top
+    columns  dims time x: ti_z, ti_width, plated, front; and over time: charge, plated_mean, voltage, insulating_top
     grains   dim grain: where, when and how each Li grain diffracts; over time and grain: azimuth, counts_best,
              counts_total, seen; over time: total, new, vanished
     """
@@ -159,7 +159,7 @@ def _columns(cell: FilmCell) -> xr.Dataset:
     plated = stack.plated_at(cell, column, t)
     edges = stack.edges_um(cell, plated)
     ti_z = (edges[4] + edges[3]) / 2 + stack.drift_um(cell, t)
-    ti_width = np.sqrt(cell.ti_um**2 / 12 + cell.interface_um**2 + stack.bending_um(cell, middle) ** 2)
+    ti_width = np.sqrt(cell.ti_um**2 / 12 + cell.interface_um**2 + stack.bending_um(cell, plated) ** 2)
     dims = ("time", "x")
     coords = _coords(cell)
     coords.pop("z")
@@ -170,9 +170,7 @@ def _columns(cell: FilmCell) -> xr.Dataset:
             "front": _units(
                 dims, stack.front_um(cell, column, t), "um", "height of the phase front during charge"
             ),
-            "ti_width": _units(
-                ("time",), ti_width, "um", "standard deviation of Ti along z, without the beam"
-            ),
+            "ti_width": _units(dims, ti_width, "um", "standard deviation of Ti along z, without the beam"),
             "charge": _units(("time",), protocol.charge_density(cell, middle), "mAh/cm2", "net areal charge"),
             "plated_mean": _units(
                 ("time",), protocol.plated_um(cell, middle), "um", "plated Li by Faraday's law"
