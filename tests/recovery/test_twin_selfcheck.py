@@ -289,3 +289,32 @@ def test_sample_drift_moves_every_layer():
            (("still", still), ("moved", moved))}  # fmt: skip
     gained = (lco["moved"] - lco["still"]).isel(x=0).values
     np.testing.assert_allclose(gained, 2.0 * moved.maps.time.values / 3600, atol=0.02)
+
+
+def test_two_phases_are_two_peaks_with_their_fractions():
+    """A pixel inside the front on the full detector: two Gaussians fitted to a cut through one spot."""
+    from scipy.optimize import curve_fit
+
+    cell = FilmCell.paper(maps=6, initial_rest_s=0.0, rows=49, columns=1, mean_counts=1000.0)
+    truth, number = Truth.of(cell), 5
+    row = int(np.nanargmin(np.abs(truth.maps.insulating.values[number, :, 0] - 0.5)))
+    q, chi, _ = pixels(poni_text(cell))
+    image = intensity(cell, number, row, 0)
+    near = (np.abs(chi - 25) < 6) & (np.abs(q - 1.34) < 0.06) & np.isfinite(image)
+
+    def peaks(at, height, part, c1, c2, width, level, slope):
+        spot = [
+            f * np.exp(-0.5 * ((at[0] - 6 * np.pi / c) / width) ** 2) for f, c in ((part, c1), (1 - part, c2))
+        ]
+        along = np.exp(-0.5 * ((at[1] - 25) / cell.spot_sigma_deg) ** 2)
+        return height * sum(spot) * along + level + slope * (at[0] - 1.34)
+
+    start = [image[near].max(), 0.5, 14.0, 14.13, 0.006, 100, 0]
+    fit, _ = curve_fit(
+        peaks, np.array([q[near], chi[near]]), image[near], start, sigma=np.sqrt(image[near] + 1)
+    )
+    here = truth.maps.isel(time=number, z=row, x=0).sel(family="perp")
+    assert fit[1] == pytest.approx(here.insulating.item(), abs=0.01)
+    assert fit[2] == pytest.approx(here.c_phase.sel(phase="insulating").item(), abs=2e-3)
+    assert fit[3] == pytest.approx(here.c_phase.sel(phase="metallic").item(), abs=2e-3)
+    assert fit[3] - fit[2] > 0.08
