@@ -63,6 +63,7 @@ def test_order_and_completeness_of_the_grid(tmp_path, path, words):
 
 def test_eiger_master_tells_its_mask(tmp_path):
     look = inspect(eiger(tmp_path, counts(6)))
+    assert "Eiger master" in look.headline
     assert row(look, "frames")[0] == "/entry/data/data_000001 ... data_000002"
     assert row(look, "mask") == (
         "pixel_mask",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ COMPRESSIONS = {
     32026: "blosc2",
     4: "szip",
 }
+UNSTEADY = 10.0  # percent: an incoming beam that varies more is no monitor
 SHUFFLES = (2, 3)  # byte shuffle and checksum: not compressions
 BEHIND_SHUFFLE = {0: "bitshuffle", 2: "bitshuffle-LZ4", 3: "bitshuffle-zstd"}
 
@@ -46,7 +48,7 @@ def hdf5_file(path: Path, dataset: str | None) -> Inspection:
         places = find_frames(files, path, dataset)
         entry, names = places[0]
         is_bliss = bliss.is_bliss(files, path, entry)
-        kind = "ESRF BLISS" if is_bliss else "Eiger master" if len(names) > 1 else "HDF5"
+        kind = "ESRF BLISS" if is_bliss else "Eiger master" if re.search(r"/data_\d+$", names[0]) else "HDF5"
         started = eiger.value(files, path, f"{entry}/start_time") or eiger.value(
             files, path, f"{entry}/{eiger.DETECTOR}/detectorSpecific/data_collection_date"
         )
@@ -171,9 +173,9 @@ def _steadiness(monitor: np.ndarray | None) -> str:
     lost = len(monitor) - len(good)
     words = f"{len(monitor)} values"
     if len(good):
-        words += (
-            f", mean {good.mean():.4g}, steady within {100 * good.std() / abs(good.mean()):.2g} % (1 sigma)"
-        )
+        spread = 100 * good.std() / abs(good.mean())
+        how = "steady within" if spread < UNSTEADY else "behind the sample? varies by"
+        words += f", mean {good.mean():.4g}, {how} {spread:.2g} % (1 sigma)"
     return words + (f", {lost} zero or missing" if lost else "")
 
 
