@@ -247,10 +247,15 @@ def text_columns(
     if decimal is None:
         decimal = "," if separator != "," and re.search(r"\d,\d", sample) else "."
     unique = _unique(names)
-    frame = pd.read_csv(
-        path, sep=separator, skiprows=skip, header=None, names=unique, usecols=range(len(unique)), index_col=False,
-        encoding=encoding, decimal=decimal, low_memory=False, skip_blank_lines=True, on_bad_lines="warn",
-    )  # fmt: skip
+    try:
+        frame = pd.read_csv(
+            path, sep=separator, skiprows=skip, header=None, names=unique, usecols=range(len(unique)), index_col=False,
+            encoding=encoding, decimal=decimal, low_memory=False, skip_blank_lines=True, on_bad_lines="warn",
+        )  # fmt: skip
+    except pd.errors.ParserError as error:
+        raise ReadError(
+            f"the table is damaged ({error})", where=str(path), fix="Export or copy it again."
+        ) from error
     if last is not None and _is_cut(last, before, len(unique), separator) and len(frame):
         frame = frame.iloc[:-1]
         warnings.append("the file is cut off: its last line is incomplete and left out")

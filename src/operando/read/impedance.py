@@ -12,7 +12,7 @@ import xarray as xr
 from operando.core.errors import ReadError
 
 from .biologic import MAGIC, read_mpr, read_mpt
-from .tables import Recorded
+from .tables import Recorded, as_numbers
 from .times import absolute_start
 
 ZPLOT_COLUMNS = {"frequency": 0, "z_re": 4, "z_im": 5, "time": 3}
@@ -97,7 +97,8 @@ def _spectrum(columns: Columns, rows: np.ndarray, path: str, zone: str | None) -
 def _columns(path: Path) -> Columns:
     if not path.exists():
         raise ReadError("no such file", where=str(path))
-    head = path.open("rb").read(64)
+    with path.open("rb") as file:
+        head = file.read(64)
     if not head:
         raise ReadError("the file is empty", where=str(path), fix="Has the measurement begun?")
     if head.startswith(MAGIC) or b"ASCII FILE" in head:
@@ -114,26 +115,25 @@ def _columns(path: Path) -> Columns:
 
 
 def _biologic(recorded: Recorded) -> Columns:
-    c = recorded.columns
-    missing = [n for n in ("freq/Hz", "Re(Z)/Ohm", "-Im(Z)/Ohm") if n not in c]
-    if "freq/Hz" in c and "|Z|/Ohm" in c and "Phase(Z)/deg" in c:
-        phase = np.deg2rad(c["Phase(Z)/deg"].astype(float))
-        size = c["|Z|/Ohm"].astype(float)
-        re, im = size * np.cos(phase), size * np.sin(phase)
-        if not missing:
-            re, im = c["Re(Z)/Ohm"].astype(float), -c["-Im(Z)/Ohm"].astype(float)
-    elif missing:
+    def column(name: str) -> np.ndarray:
+        return as_numbers(recorded.columns[name], name, recorded.path)
+
+    missing = [n for n in ("freq/Hz", "Re(Z)/Ohm", "-Im(Z)/Ohm") if n not in recorded.columns]
+    if not missing:
+        re, im = column("Re(Z)/Ohm"), -column("-Im(Z)/Ohm")
+    elif {"freq/Hz", "|Z|/Ohm", "Phase(Z)/deg"} <= set(recorded.columns):
+        phase = np.deg2rad(column("Phase(Z)/deg"))
+        re, im = column("|Z|/Ohm") * np.cos(phase), column("|Z|/Ohm") * np.sin(phase)
+    else:
         raise ReadError(
             f"no column {', '.join(missing)} in this file", where=recorded.path,
             fix="Export the spectrum again with freq/Hz, Re(Z)/Ohm and -Im(Z)/Ohm.",
         )  # fmt: skip
-    else:
-        re, im = c["Re(Z)/Ohm"].astype(float), -c["-Im(Z)/Ohm"].astype(float)
-    voltage = next((c[n] for n in ("<Ewe>/V", "Ewe/V") if n in c), None)
-    extra = {"time": c["time/s"]} if "time/s" in c else {}
-    if voltage is not None:
-        extra["voltage"] = voltage
-    return Columns(recorded.format, c["freq/Hz"].astype(float), re, im, extra, recorded)
+    extra = {"time": column("time/s")} if "time/s" in recorded.columns else {}
+    for name in ("<Ewe>/V", "Ewe/V"):
+        if name in recorded.columns and "voltage" not in extra:
+            extra["voltage"] = column(name)
+    return Columns(recorded.format, column("freq/Hz"), re, im, extra, recorded)
 
 
 def _zplot(lines: list[str], path: Path) -> Columns:

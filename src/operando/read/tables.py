@@ -117,17 +117,21 @@ def _require(found: dict[str, Label], recorded: Recorded, labels: list[Label]) -
 
 
 def _numbers(recorded: Recorded, label: Label, role: str, warnings: list[str]) -> np.ndarray:
-    array = np.asarray(recorded.columns[label.text])
-    try:
-        array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ReadError(
-            f"column {label.text!r} holds something that is not a number ({error})", where=recorded.path,
-            fix="Check the decimal sign and the column separator of the file.",
-        ) from error  # fmt: skip
+    array = as_numbers(recorded.columns[label.text], label.text, recorded.path)
     if not label.kind and ROLES[role][0] not in ("count", "date"):
         warnings.append(f"column {label.text!r} has no unit, taken as {DEFAULT_UNIT[ROLES[role][0]]}")
     return array * label.factor if label.factor != 1.0 else array
+
+
+def as_numbers(column: np.ndarray, name: str, path: str) -> np.ndarray:
+    """The column as float64. Raises `ReadError` where it holds text."""
+    try:
+        return np.asarray(column).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ReadError(
+            f"column {name!r} holds something that is not a number ({error})", where=path,
+            fix="Check the decimal sign and the column separator of the file, and whether it is damaged.",
+        ) from error  # fmt: skip
 
 
 def _index(array: np.ndarray | None, size: int) -> np.ndarray:
