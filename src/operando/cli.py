@@ -108,7 +108,7 @@ def simulate(
         )
 
 
-def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: int) -> None:
+def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: Any) -> None:
     from dataclasses import replace
 
     from operando.twin.film import FilmCell, simulate

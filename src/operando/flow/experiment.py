@@ -125,6 +125,7 @@ class XrdSection(Section):
     azimuth_bins: Annotated[int, Field(ge=4, le=3600)] = 360
     pattern_bins: Annotated[int, Field(ge=10, le=20000)] = 1000
     q_range: tuple[Positive, Positive] | None = None
+    point_patterns: bool = False
     solid_angle: bool = True
     polarisation: Annotated[float, Field(ge=-1, le=1)] | None = None
     flat: str | None = None

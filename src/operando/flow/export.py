@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -76,6 +77,5 @@ def _netcdf(dataset: xr.Dataset, target: Path) -> None:
 
 
 def _npz(dataset: xr.Dataset, target: Path) -> None:
-    np.savez_compressed(
-        target, **{str(name): variable.values for name, variable in dataset.variables.items()}
-    )
+    arrays: dict[str, Any] = {str(name): variable.values for name, variable in dataset.variables.items()}
+    np.savez_compressed(target, **arrays)

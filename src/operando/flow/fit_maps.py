@@ -23,14 +23,21 @@ MONITOR_LOST_BELOW = 0.01
 
 @versioned("1")
 def fit_map(
-    reduced: xr.Dataset, *, grid: ScanGrid, rings: Sequence[Ring], reference: float | None
+    reduced: xr.Dataset, *, grid: ScanGrid, rings: Sequence[Ring], reference: float | None, points: bool
 ) -> dict[str, xr.Dataset]:
     """Every quantity of one map, by group of results (see docs/decisions/0002, less the dim `time`).
 
-    `reference` is the monitor reading that intensities are scaled to; None leaves them as counted.
+    `reference` is the monitor reading that intensities are scaled to; None leaves them as counted. `points`
+    keeps the pattern of every point.
     """
     beam = _Beam(reduced, grid, reference)
-    groups = {"xrd": _overview(reduced, grid, beam), "xrd/pattern": _pattern(reduced, grid, beam)}
+    patterns = beam.scaled(grid.sums_to_map(take(reduced, "pattern")))
+    groups = {
+        "xrd": _overview(reduced, grid, beam),
+        "xrd/pattern": _pattern(patterns.sum("z", "x"), "mean over the map"),
+    }
+    if points:
+        groups["points"] = _pattern(patterns, "of each point")
     for ring in rings:
         groups[f"xrd/{ring.name}"] = _ring(reduced, grid, ring, beam)
         groups[f"xrd/{ring.name}/azimuth"] = _around(reduced, ring)
@@ -64,7 +71,7 @@ def _overview(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam) -> xr.Dataset:
     alive = total.weight > 0
     frames = beam.frames.where(beam.measured, 1)
     found = xr.Dataset({"frames": _told(beam.frames, "1", "frames at this point")})
-    _put(found, "total_counts", total.signal / frames, np.sqrt(total.variance) / frames, alive,
+    _put(found, "total_counts", total.signal / frames, total.variance**0.5 / frames, alive,
          units="counts", long_name="counts of all live pixels, a frame")  # fmt: skip
     flag = xr.where(alive, 0, int(Flag.NO_DATA)) | xr.where(beam.lost, int(Flag.MONITOR_LOST), 0)
     found["flag"] = flag_variable(flag.transpose("z", "x").values, ("z", "x"))
@@ -78,11 +85,11 @@ def _overview(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam) -> xr.Dataset:
     return found
 
 
-def _pattern(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam) -> xr.Dataset:
-    mean = beam.scaled(grid.sums_to_map(take(reduced, "pattern"))).sum("z", "x").intensity()
+def _pattern(sums: Sums, where: str) -> xr.Dataset:
     found = xr.Dataset()
+    mean = sums.intensity().astype(np.float32)
     _put(found, "intensity", mean["intensity"], mean["intensity_err"], None,
-         units="counts", long_name="counts a pixel and frame, mean over the map")  # fmt: skip
+         units="counts", long_name=f"counts a pixel and frame, {where}")  # fmt: skip
     return found
 
 

@@ -35,17 +35,15 @@ def map_times(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> tuple[xr.Data
 
     Where no times were recorded, maps are counted: units are then "map", and the moment is "".
     """
-    if any(scan.frames.time_s is None or not np.isfinite(scan.frames.time_s).any() for scan in scans):
-        time = xr.DataArray(
-            np.arange(float(len(scans))), dims="time", attrs={"units": "map", "long_name": "map number"}
-        )
-        rows = xr.DataArray(
-            np.full((len(scans), len(grids[0].z_um)), np.nan), dims=("time", "z"), attrs={"units": "s"}
-        )
-        return time, rows, ""
-    start = min(float(np.nanmin(scan.frames.time_s)) for scan in scans)  # type: ignore[type-var]
-    rows = np.array([_row_times(scan, grid) for scan, grid in zip(scans, grids, strict=True)]) - start
-    middle = [float(np.nanmean(scan.frames.time_s)) - start for scan in scans]  # type: ignore[arg-type]
+    stamps = [scan.frames.time_s for scan in scans]
+    known = [stamp for stamp in stamps if stamp is not None and np.isfinite(stamp).any()]
+    if len(known) < len(scans):
+        time = xr.DataArray(np.arange(float(len(scans))), dims="time", attrs={"units": "map"})
+        nothing = np.full((len(scans), len(grids[0].z_um)), np.nan)
+        return time, xr.DataArray(nothing, dims=("time", "z"), attrs={"units": "s"}), ""
+    start = min(float(np.nanmin(stamp)) for stamp in known)
+    middle = [float(np.nanmean(stamp)) - start for stamp in known]
+    rows = np.array([_row_times(s, grid) for s, grid in zip(known, grids, strict=True)]) - start
     epoch = datetime.fromtimestamp(start, UTC).isoformat()
     attrs = {"units": "s", "long_name": "time since the first frame"}
     return (
@@ -59,11 +57,11 @@ def map_times(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> tuple[xr.Data
     )
 
 
-def _row_times(scan: Scan, grid: ScanGrid) -> np.ndarray:
+def _row_times(stamps: np.ndarray, grid: ScanGrid) -> np.ndarray:
     """Mean time of the frames of each row, s since the epoch; NaN for a row without frames."""
     inside = grid.point >= 0
     row = grid.point[inside] // len(grid.x_um)
-    time = np.asarray(scan.frames.time_s)[: len(grid.point)][inside]
+    time = stamps[: len(grid.point)][inside]
     count = np.bincount(row, minlength=len(grid.z_um))
     total = np.bincount(row, time - time[0], minlength=len(grid.z_um))
     return np.where(count > 0, time[0] + total / np.maximum(count, 1), np.nan)

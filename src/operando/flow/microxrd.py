@@ -68,7 +68,7 @@ def _one_map(
         job.listener.progress("frames", done + stop, total)
     reduced = merge_parts(parts, plan.rings)
     reduced.attrs[KEY] = digest([part.attrs[KEY] for part in parts])
-    settings = {"grid": grid, "rings": plan.rings, "reference": plan.reference}
+    settings = {"grid": grid, "rings": plan.rings, "reference": plan.reference, "points": plan.points}
     return job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map")
 
 
