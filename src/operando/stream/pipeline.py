@@ -71,7 +71,7 @@ def run(
     todo = [span for span in spans if span not in done]
     own = map is builtins.map
     threads = threads or (cores() if own else 1)
-    program.explain(threads, frames.name)
+    LOG.info("%s: %d frames, %d threads%s", frames.name, len(frames), threads, "" if own else " a task")
     if done:
         LOG.info("%d of %d spans were finished before in %s", len(done), len(spans), folder and folder.path)
     whole = None if folder else Memory(columns, (0, len(frames)))

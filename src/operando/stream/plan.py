@@ -47,6 +47,12 @@ class Target:
     def bins(self) -> int:
         return 1 if self.axes is None else self.axes.size
 
+    @cached_property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Atoms that this target wants, and their bins, int32 each."""
+        used = np.flatnonzero(self.atoms >= 0).astype(np.int32)
+        return used, self.atoms[used]
+
     def lost(self, pixels: np.ndarray, atom_of: np.ndarray, part: Fixed) -> np.ndarray:
         """(bins,) int64: what the dead `pixels` of one frame would have added, in units of `part`."""
         bins = self.atoms[atom_of[pixels]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,7 @@ import xarray as xr
 from ..core import FrameBlock, Sums, merge
 from ..core.errors import InputError
 from . import _kernels_raw as kernels
+from .engine_fused import Tiles, block_pixels, reduce_fused, supports
 from .engine_raw import Dead, Part, images, reduce_raw
 from .plan import Plan, Target, compile_plan, labelled
 from .reductions import Binned, FrameSum, TotalCounts
@@ -34,13 +36,40 @@ class Program:
     plan: Plan | None
     frame_sums: tuple[str, ...]
     others: tuple
+    cut: dict[int, Tiles] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
 
     def parts(self, block: FrameBlock) -> dict[str, Part]:
         """Everything that is per frame and binned."""
-        parts: dict[str, Part] = {}
-        if self.plan is not None:
-            parts.update(reduce_raw(self.plan, block, self.dead_value))
-        return parts
+        if self.plan is None:
+            return {}
+        size, why = self._fused(block)
+        self._say(f"no-split engine on {'compressed' if size else 'decoded'} frames ({why})")
+        if size:
+            return reduce_fused(self.plan, self.tiles(size), block)
+        return reduce_raw(self.plan, block, self.dead_value)
+
+    def _fused(self, block: FrameBlock) -> tuple[int, str]:
+        """Pixels of a bitshuffle block if the fused engine can serve these frames, else 0; and why."""
+        if not supports(block):
+            return 0, f"{block.codec} {np.dtype(block.dtype)}: the fused engine needs bitshuffle-LZ4 of unsigned integers"
+        if self.dead_value not in (None, int(np.iinfo(self.dtype).max)):
+            return 0, f"the dead value {self.dead_value} is not the largest of {self.dtype}"
+        size = block_pixels(block)
+        return size, "bitshuffle-LZ4, integers" if size else "a bitshuffle block of unusual size"
+
+    def tiles(self, size: int) -> Tiles:
+        """The plan cut for bitshuffle blocks of `size` pixels, made once."""
+        with self.lock:
+            if size not in self.cut:
+                self.cut[size] = Tiles.of(self.plan, size)  # type: ignore[arg-type]
+            return self.cut[size]
+
+    def _say(self, engine: str) -> None:
+        if engine not in self.said:
+            self.said.add(engine)
+            LOG.info("%s: %s", ", ".join(self.targets), engine)
 
     def summed(self, block: FrameBlock) -> dict[str, Sums]:
         """Everything else, as Sums."""
@@ -64,16 +93,6 @@ class Program:
             if not exact:
                 columns[f"{name}.variance"] = Column(f"{name}.variance", target.bins, kind)
         return columns
-
-    def explain(self, threads: int, source: str) -> None:
-        """Log which engine serves what, and why."""
-        if self.plan is not None:
-            LOG.info(
-                "%s: %s by the no-split engine on decoded images, %d threads",
-                source,
-                ", ".join(self.targets),
-                threads,
-            )
 
 
 def compile_program(reductions, shape, dtype, dead_value: int | None, gaps: np.ndarray | None) -> Program:

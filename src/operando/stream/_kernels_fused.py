@@ -1,0 +1,215 @@
+"""The fused kernel: LZ4, bit planes and binning of 32 frames at a time, block by block, in cache.
+
+For each bitshuffle block of each frame LZ4 is decoded only as far as bits of wanted pixels go. The low planes of
+the 32 frames are interleaved (byte = frame), turned into sums along the pixels, and each run of consecutive pixels
+of one atom is one subtraction for all 32 frames. Four planes (a nibble) are done at a time: 17 pixels of at most 15
+counts fit in a byte, so that arithmetic modulo 256 is exact. Rare pixels with bits at or above `side` planes (dead
+ones among them) are noted one by one and taken out. Reference: `tests/unit/test_stream_fused.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ._lz4 import HEADER, big32, decode, touches
+from ._vector import LANES, add_run, interleave, load8, prefix, store8
+
+#: pixels whose sums along the row are held at a time, and most pixels of a run: 17 * 15 < 256
+TILE = 512
+RUN = 17
+#: how many nibbles (groups of four planes) may be summed; pixels above are noted one by one
+NIBBLES = 3
+#: most noted pixels a frame; a frame with more is left to the engine for decoded images
+NOTES = 2048
+
+GOOD, DAMAGED, LEAVE = 0, 1, 2
+
+
+@njit(nogil=True, cache=True)
+def note(planes, plane, used, side, bits, valid, first, dead, pixels, values, count):  # pragma: no cover - compiled
+    """Note wanted pixels with bits in planes `side` to `used`, and clear them in all planes.
+
+    Returns how many are noted, -1 if more than fit. A dead pixel is noted with value -1.
+    """
+    for k in range(plane):
+        high = 0
+        for p in range(side, used):
+            high |= load8(planes + p * plane + k)
+        high &= load8(valid + k)
+        if high == 0:
+            continue
+        for bit in range(8):
+            if high >> bit & 1:
+                value = 0
+                for p in range(bits):
+                    if p < used:
+                        value |= (load8(planes + p * plane + k) >> bit & 1) << p
+                if count >= pixels.size:
+                    return -1
+                pixels[count] = first + 8 * k + bit
+                values[count] = -1 if value == dead else value
+                count += 1
+        for p in range(used):
+            store8(planes + p * plane + k, load8(planes + p * plane + k) & ~high)
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _block(source, end, safe, out, size, plane, valid, bits):  # pragma: no cover - compiled
+    """Decode one block; returns how many planes hold bits of wanted pixels, or -1."""
+    done = decode(source, end, safe, out, size, plane, valid)
+    if done < 0:
+        return -1
+    used = min(bits, done // plane)
+    while used > 0 and not touches(out + (used - 1) * plane, valid, plane):
+        used -= 1
+    return used
+
+
+@njit(nogil=True, cache=True)
+def _tile(planes, stride, plane, column, columns, nibble, wide, sums, runs, atoms, total):  # pragma: no cover - compiled
+    """Add one tile of four planes of 32 frames to the atoms.
+
+    wide, sums  addresses of work space: [4][TILE // 8][32] and [TILE + 1][32] bytes
+    total       address of uint16 [atoms][32]
+    """
+    stripe = TILE // 8 * LANES
+    for p in range(4):
+        at = planes + (4 * nibble + p) * plane + column
+        for k in range(0, columns, 16):
+            interleave(wide + p * stripe + k * LANES, at + k, stride)
+    prefix(sums, wide, stripe, columns)
+    before = sums
+    for run in range(runs.size):
+        after = sums + LANES * np.int64(runs[run])
+        add_run(total + 2 * LANES * np.int64(atoms[run]), after, before)
+        before = after
+
+
+@njit(nogil=True, cache=True)
+def fused(
+    chunks, sizes, pixels, itemsize, block, valid, tile_of, tile_start, run_of, run_end, run_atom,
+    work, stride, wide, sums, total, used, position, status, note_pixel, note_value, noted, dead,
+):  # fmt: skip # pragma: no cover - compiled
+    """Sum up to 32 frames into atoms: total[nibble][atom][frame], uint16.
+
+    chunks, sizes   (n,) addresses and lengths of the HDF5 chunks
+    block           pixels of one bitshuffle block
+    valid           (pixels / 8,) packed bits of wanted pixels
+    tile_of         (blocks + 1,) first tile of each block; no tile: the block is not decoded
+    tile_start      (tiles,) first pixel of each tile within its block
+    run_of          (tiles + 1,) first run of each tile; run_end within the tile, run_atom the atom of each run
+    work            (32 * stride,) bytes: one decoded block a frame; wide, sums: see `_tile`
+    status          (n,) out: GOOD, DAMAGED or LEAVE (to the other engine)
+    noted           (n,) out: how many pixels of each frame are in note_pixel and note_value, -1 means dead
+
+    Returns how many nibbles are in use.
+    """
+    bits = 8 * itemsize
+    side = min(4 * NIBBLES, bits - 1)
+    n = chunks.size
+    planes, stripes = np.int64(work.ctypes.data), np.int64(wide.ctypes.data)
+    nibbles_used = 1
+    for frame in range(n):
+        position[frame] = HEADER
+        noted[frame] = 0
+        status[frame] = GOOD
+        chunk = chunks[frame]
+        if sizes[frame] < HEADER or big32(chunk) != 0 or big32(chunk + 4) != pixels * itemsize:
+            status[frame] = DAMAGED
+        elif big32(chunk + 8) != block * itemsize:
+            status[frame] = LEAVE
+    for number in range(tile_of.size - 1):
+        first = number * block
+        count = min(block, (pixels - first) & -8)
+        plane = count >> 3
+        tiles = tile_of[number + 1] - tile_of[number]
+        mask = np.int64(valid.ctypes.data) + (first >> 3)
+        need = 0
+        for frame in range(n):
+            used[frame] = 0
+            if status[frame] != GOOD:
+                continue
+            source, safe = chunks[frame] + position[frame] + 4, chunks[frame] + sizes[frame]
+            if source > safe or source + big32(source - 4) > safe:
+                status[frame] = DAMAGED
+                continue
+            end = source + big32(source - 4)
+            position[frame] = end - chunks[frame]
+            if tiles == 0:
+                continue
+            here = planes + frame * stride
+            found = _block(source, end, safe, here, count * itemsize, plane, mask, bits)
+            if found < 0:
+                status[frame] = DAMAGED
+                continue
+            if found > side:
+                noted[frame] = note(
+                    here, plane, found, side, bits, mask, first, dead, note_pixel[frame], note_value[frame], noted[frame]
+                )
+                if noted[frame] < 0:
+                    status[frame] = LEAVE
+                    continue
+                found = side
+            used[frame] = found
+            need = max(need, found)
+        nibbles = (need + 3) >> 2
+        nibbles_used = max(nibbles_used, nibbles)
+        if nibbles == 0:
+            continue
+        for frame in range(LANES):
+            start = frame * stride + (used[frame] if frame < n else 0) * plane
+            work[start : frame * stride + 4 * nibbles * plane] = 0
+        for tile in range(tile_of[number], tile_of[number + 1]):
+            column = tile_start[tile] >> 3
+            columns = min(TILE // 8, (plane - column + 15) & -16)
+            runs = slice(run_of[tile], run_of[tile + 1])
+            for nibble in range(nibbles):
+                _tile(
+                    planes, stride, plane, column, columns, nibble, stripes, np.int64(sums.ctypes.data),
+                    run_end[runs], run_atom[runs], np.int64(total[nibble].ctypes.data),
+                )  # fmt: skip
+    _rest(chunks, sizes, pixels, itemsize, tile_of.size - 1, block, valid, position, status, note_pixel, note_value, noted, dead)
+    return nibbles_used
+
+
+@njit(nogil=True, cache=True)
+def _rest(
+    chunks, sizes, pixels, itemsize, blocks, block, valid, position, status, note_pixel, note_value, noted, dead
+):  # pragma: no cover - compiled
+    """The last pixels, fewer than 8, are stored as they are: note them one by one."""
+    first = pixels & -8
+    for frame in range(chunks.size):
+        if status[frame] != GOOD:
+            continue
+        at = chunks[frame] + position[frame]
+        if sizes[frame] - position[frame] != (pixels - first) * itemsize:
+            status[frame] = DAMAGED
+            continue
+        for pixel in range(first, pixels):
+            value = 0
+            for byte in range(itemsize):
+                value |= load8(at + (pixel - first) * itemsize + byte) << (8 * byte)
+            if valid[pixel >> 3] >> (pixel & 7) & 1 and value != 0:
+                if noted[frame] >= note_pixel.shape[1]:
+                    status[frame] = LEAVE
+                    break
+                note_pixel[frame, noted[frame]] = pixel
+                note_value[frame, noted[frame]] = -1 if value == dead else value
+                noted[frame] += 1
+
+
+@njit(nogil=True, cache=True)
+def spread(total, nibbles, atoms, bins, out):  # pragma: no cover - compiled
+    """out[frame, bins[k]] += sum of atoms[k] over nibbles, for (n, bins) int32; few atoms at a time stay in cache."""
+    out[:] = 0
+    for start in range(0, atoms.size, 64):
+        stop = min(start + 64, atoms.size)
+        for frame in range(out.shape[0]):
+            row = out[frame]
+            for k in range(start, stop):
+                value = np.int32(total[0, atoms[k], frame])
+                for nibble in range(1, nibbles):
+                    value += np.int32(total[nibble, atoms[k], frame]) << np.int32(4 * nibble)
+                row[bins[k]] += value

@@ -1,0 +1,219 @@
+"""Unaligned loads, stores and small vector operations on raw addresses, for the kernels.
+
+numba has no vector type; each function here is a few LLVM instructions on vectors of bytes, which LLVM turns into
+whatever the machine has. All take addresses (int64) and trust them: callers check the bounds.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+BYTE = ir.IntType(8)
+
+
+def _pointer(builder, address, kind):
+    return builder.inttoptr(address, ir.PointerType(kind))
+
+
+def _load(builder, address, kind):
+    value = builder.load(_pointer(builder, address, kind))
+    value.align = 1
+    return value
+
+
+def _store(builder, value, address):
+    builder.store(value, _pointer(builder, address, value.type)).align = 1
+
+
+def _offset(builder, address, by: int):
+    return builder.add(address, ir.Constant(address.type, by)) if by else address
+
+
+def _mask(places) -> ir.Constant:
+    places = list(places)
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+
+
+def _loader(bits: int):
+    @intrinsic
+    def load(typingctx, address):
+        def codegen(context, builder, signature, args):
+            return builder.zext(_load(builder, args[0], ir.IntType(bits)), ir.IntType(64))
+
+        return types.int64(types.int64), codegen
+
+    return load
+
+
+#: little-endian loads of 1, 2 and 4 bytes as non-negative int64
+load8, load16, load32 = _loader(8), _loader(16), _loader(32)
+
+
+@intrinsic
+def load64(typingctx, address):
+    """Eight bytes as uint64."""
+
+    def codegen(context, builder, signature, args):
+        return _load(builder, args[0], ir.IntType(64))
+
+    return types.uint64(types.int64), codegen
+
+
+@intrinsic
+def store8(typingctx, address, value):
+    """Write one byte."""
+
+    def codegen(context, builder, signature, args):
+        _store(builder, builder.trunc(args[1], BYTE), args[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def store64(typingctx, address, value):
+    """Write eight bytes."""
+
+    def codegen(context, builder, signature, args):
+        _store(builder, args[1], args[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), codegen
+
+
+@intrinsic
+def fill32(typingctx, target, pattern):
+    """Write eight bytes four times over."""
+
+    def codegen(context, builder, signature, args):
+        empty = ir.Constant(ir.VectorType(ir.IntType(64), 1), ir.Undefined)
+        one = builder.insert_element(empty, args[1], ir.Constant(ir.IntType(32), 0))
+        _store(builder, builder.shuffle_vector(one, one, _mask([0] * 4)), args[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), codegen
+
+
+def _copier(size: int):
+    @intrinsic
+    def copy(typingctx, target, source):
+        def codegen(context, builder, signature, args):
+            _store(builder, _load(builder, args[1], ir.VectorType(BYTE, size)), args[0])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), codegen
+
+    return copy
+
+
+copy8, copy16, copy32 = _copier(8), _copier(16), _copier(32)
+
+
+#: frames that are binned side by side, one in each byte of a vector
+LANES = 32
+_ROW = ir.VectorType(BYTE, LANES)
+_WIDE = ir.VectorType(ir.IntType(16), LANES)
+
+
+def _unpack(builder, a, b, high: bool):
+    """Interleave the bytes of the low (or high) halves of each 16 bytes of `a` and `b`."""
+    starts = [lane + (8 if high else 0) for lane in (0, 16)]
+    return builder.shuffle_vector(a, b, _mask(k for s in starts for i in range(8) for k in (s + i, LANES + s + i)))
+
+
+@intrinsic
+def interleave(typingctx, target, source, stride):
+    """Transpose 32 rows of 16 bytes, `stride` apart, into 16 rows of 32 bytes: target[16][32] = source[32][16].T"""
+
+    def codegen(context, builder, signature, args):
+        target, source, stride = args
+        half = ir.VectorType(BYTE, 16)
+        rows = [
+            _load(builder, builder.add(source, builder.mul(stride, ir.Constant(stride.type, f))), half) for f in range(32)
+        ]
+        both = [builder.shuffle_vector(rows[f], rows[f + 16], _mask(range(32))) for f in range(16)]
+        for _ in range(4):  # a perfect shuffle of rows f and f + 8; four of them transpose 16 x 16
+            both = [_unpack(builder, both[k // 2], both[k // 2 + 8], bool(k % 2)) for k in range(16)]
+        for column, row in enumerate(both):
+            _store(builder, row, _offset(builder, target, LANES * column))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+def _bits(builder, pattern: int):
+    return ir.Constant(_ROW, [pattern] * LANES)
+
+
+def _shifted(builder, row, by: int):
+    """Shift 16-bit units; the bits that cross bytes are masked away by the caller."""
+    wide = builder.bitcast(row, ir.VectorType(ir.IntType(16), LANES // 2))
+    amount = ir.Constant(wide.type, [abs(by)] * (LANES // 2))
+    return builder.bitcast(builder.shl(wide, amount) if by > 0 else builder.lshr(wide, amount), _ROW)
+
+
+def _mix(builder, a, b, by: int, pattern: int):
+    """Fields `pattern` of a, with those of b moved `by` bits up beside them; and the same for the other fields."""
+    low, high = _bits(builder, pattern), _bits(builder, (pattern << by) & 0xFF)
+    first = builder.or_(builder.and_(a, low), builder.and_(_shifted(builder, b, by), high))
+    second = builder.or_(builder.and_(_shifted(builder, a, -by), low), builder.and_(b, high))
+    return first, second
+
+
+def _nibbles(builder, planes):
+    """Four bit planes of 8 pixels (one byte each) to 8 rows of counts 0 to 15, pixel by pixel."""
+    even, odd = _mix(builder, planes[0], planes[1], 1, 0x55)  # two bits of pixels 0 2 4 6, of 1 3 5 7
+    even_up, odd_up = _mix(builder, planes[2], planes[3], 1, 0x55)
+    p04, p26 = _mix(builder, even, even_up, 2, 0x33)
+    p15, p37 = _mix(builder, odd, odd_up, 2, 0x33)
+    low = _bits(builder, 0x0F)
+    lower = [builder.and_(p, low) for p in (p04, p15, p26, p37)]
+    upper = [builder.and_(_shifted(builder, p, -4), low) for p in (p04, p15, p26, p37)]
+    return lower + upper
+
+
+@intrinsic
+def prefix(typingctx, target, source, stride, count):
+    """Counts of four bit planes, summed along the pixels modulo 256, for 32 frames at once.
+
+    source  [4][count][32] bytes, planes `stride` apart: byte k holds pixels 8k to 8k + 7
+    target  [8 * count + 1][32] bytes: row p becomes the sum of pixels before p
+    """
+
+    def codegen(context, builder, signature, args):
+        target, source, stride, count = args
+        carry = cgutils.alloca_once_value(builder, _bits(builder, 0))
+        _store(builder, _bits(builder, 0), target)
+        with cgutils.for_range(builder, count) as loop:
+            step = builder.mul(loop.index, ir.Constant(count.type, LANES))
+            at = builder.add(source, step)
+            planes = []
+            for _ in range(4):
+                planes.append(_load(builder, at, _ROW))
+                at = builder.add(at, stride)
+            out = builder.add(target, builder.shl(step, ir.Constant(step.type, 3)))
+            total = None
+            before = builder.load(carry)
+            for pixel, counts in enumerate(_nibbles(builder, planes)):
+                total = counts if total is None else builder.add(total, counts)
+                _store(builder, builder.add(before, total), _offset(builder, out, LANES * (pixel + 1)))
+            builder.store(builder.add(before, total), carry)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
+
+
+@intrinsic
+def add_run(typingctx, total, after, before):
+    """total[32] (uint16) += (after[32] - before[32]) modulo 256 (uint8)."""
+
+    def codegen(context, builder, signature, args):
+        total, after, before = args
+        counts = builder.sub(_load(builder, after, _ROW), _load(builder, before, _ROW))
+        _store(builder, builder.add(_load(builder, total, _WIDE), builder.zext(counts, _WIDE)), total)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
