@@ -55,12 +55,19 @@ def background(shape: tuple[int, int], level: float) -> np.ndarray:
 
 
 def label(counts: np.ndarray, weight: np.ndarray) -> Sums:
-    coords = {"z": np.arange(counts.shape[0]) * 1.0, "x": np.arange(counts.shape[1]) * 33.0, "azimuth": AZIMUTH, "q": Q}
+    coords = {
+        "z": np.arange(counts.shape[0]) * 1.0,
+        "x": np.arange(counts.shape[1]) * 33.0,
+        "azimuth": AZIMUTH,
+        "q": Q,
+    }
     signal = xr.DataArray(counts, dims=("z", "x", "azimuth", "q"), coords=coords)
     return Sums(signal, signal, xr.DataArray(weight, dims=("azimuth", "q")))
 
 
-def make_map(rng, grains: list[Grain], index: int, shape=(20, 12), level=2.0, weight=None, exposure=1.0) -> Sums:
+def make_map(
+    rng, grains: list[Grain], index: int, shape=(20, 12), level=2.0, weight=None, exposure=1.0
+) -> Sums:
     weight = open_weight() if weight is None else weight
     expected = background(shape, level)
     for g in grains:
@@ -81,8 +88,14 @@ def random_grains(rng, number: int, shape=(20, 12), counts=(150.0, 600.0), maps=
         born = int(rng.integers(-2, maps))
         grains.append(
             Grain(
-                azimuth, rng.uniform(2.540, 2.550), rng.uniform(*counts), (z, z + int(rng.integers(3, 10))), (x, x + 1),
-                max(born, 0), born + 1 + int(rng.exponential(6)) if maps > 1 else 10**6, rng.normal(0, rate) if rate else 0.0,
+                azimuth,
+                rng.uniform(2.540, 2.550),
+                rng.uniform(*counts),
+                (z, z + int(rng.integers(3, 10))),
+                (x, x + 1),
+                max(born, 0),
+                born + 1 + int(rng.exponential(6)) if maps > 1 else 10**6,
+                rng.normal(0, rate) if rate else 0.0,
             )  # fmt: skip
         )
     return grains

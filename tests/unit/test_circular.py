@@ -88,7 +88,7 @@ def test_no_p_value_below_the_stated_number_of_grains_or_without_a_map():
     index = np.repeat(np.arange(4), count)
     grains = xr.Dataset(
         {
-            "azimuth": ("grain", rng.uniform(0, 360, 51)), "map": ("grain", index),
+            "azimuth": ("grain", rng.uniform(0, 360, 51)), "map_index": ("grain", index),
             "flag": ("grain", np.zeros(51, int)),
             "map_flag": ("time", [0, 0, int(Flag.NO_DATA), 0]),
             "coverage": (("time", "azimuth_bin"), np.ones((4, 360))),

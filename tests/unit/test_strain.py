@@ -28,7 +28,7 @@ def test_a_sheared_cell_has_the_eigenvalues_of_its_shear():
 
 
 @pytest.mark.parametrize(
-    ("definition", "value"), [("engineering", 0.1), ("lagrangian", 0.105), 
+    ("definition", "value"), [("engineering", 0.1), ("lagrangian", 0.105),
      ("eulerian", (1 - 1 / 1.21) / 2), ("logarithmic", np.log(1.1))]
 )  # fmt: skip
 def test_definitions(definition, value):

@@ -18,6 +18,7 @@ from ._grain_kernels import (
     reference_background,
     significant,
 )
+from ._grain_split import split_touching
 
 #: columns of the table that `segment` fills, one row a spot; azimuth and q in bins, from the centre of bin 0
 COLUMNS = (
@@ -142,7 +143,7 @@ def write_spots(point, count, flags, bins, moments, peak, cols, log_p, scale, ou
 @njit(cache=True, nogil=True, error_model="numpy")
 def segment(
     counts, weight, ref, ref_weight, first, background, rule, dispersion, ref_dispersion, log_p, log_grow, factor,
-    half, guard, shared, diagonal, margin, out, seen,
+    half, guard, shared, diagonal, split, margin, out, seen,
 ):  # fmt: skip
     """Spots of a run of images (point, azimuth, q), appended to `out`; see COLUMNS.
 
@@ -183,6 +184,8 @@ def segment(
                 count = 0
                 break
             count = keep_seeded(labels, seed, label_ring(mask, diagonal, labels, parent), parent)
+            if split > 0.0:
+                count = split_touching(n, mu, valid, labels, seed, count, split, diagonal, parent)
         if not count:
             continue
         size = footprints(labels, valid, margin, count, member, owner, flags)

@@ -14,7 +14,7 @@ from ._grain_spots import COLUMNS, link_points
 #: name: (units, long name) of what a grain has; each variable over `grain`
 GRAIN_VARIABLES = {
     "time": ("s", "middle of the map"),
-    "map": ("1", "index of the map"),
+    "map_index": ("1", "index of the map"),
     "z": ("um", "position, weighted by intensity"),
     "x": ("um", "position, weighted by intensity"),
     "z_min": ("um", "lowest point"),
@@ -159,11 +159,14 @@ def grain_dataset(found: Sequence[MapSpots | None], time, search, background: st
             len(spots.table),
         )
         part = grain_rows(spots, group(spots, search))
-        part |= {"time": np.full(len(part["flag"]), times[index]), "map": np.full(len(part["flag"]), index)}
+        part |= {
+            "time": np.full(len(part["flag"]), times[index]),
+            "map_index": np.full(len(part["flag"]), index),
+        }
         for name, column in rows.items():
             column.append(part[name])
     joined = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in rows.items()}
-    joined["map"] = joined["map"].astype(int)
+    joined["map_index"] = joined["map_index"].astype(int)
     data = {
         name: ("grain", joined[name], {"units": unit, "long_name": words})
         for name, (unit, words) in GRAIN_VARIABLES.items()

@@ -122,7 +122,7 @@ def azimuth_tests(
     out = {name: np.full(grains.sizes["time"], np.nan) for name in names}
     number, flag = np.zeros(grains.sizes["time"]), grains["map_flag"].values.astype(int).copy()
     for t in range(grains.sizes["time"]):
-        azimuth = grains["azimuth"].values[good & (grains["map"].values == t)]
+        azimuth = grains["azimuth"].values[good & (grains["map_index"].values == t)]
         number[t] = len(azimuth)
         if flag[t] or len(azimuth) < min_grains:
             flag[t] |= 0 if flag[t] else int(Flag.TOO_FEW_COUNTS)

@@ -36,6 +36,8 @@ class GrainSearch:
     false_rate      expected number of false spots in an image without grains (at most; "significance")
     grow            tail probability down to which neighbouring bins join a spot ("significance")
     diagonal        bins that touch at a corner are connected
+    split           touching spots are parted where 3 x 3 sums fall below this share of the higher maximum, each part
+                    being significant by itself ("significance"); 0: never
     margin          bins around a spot that are measured with it
     scale           a reference is scaled by its "weight" (exposure, monitor) or to the "image" (its median-free total)
     smooth_deg      the reference is averaged over +- this range in azimuth, which lowers its noise
@@ -46,9 +48,10 @@ class GrainSearch:
 
     rule: Literal["significance", "mean"] = "significance"
     false_rate: float = 1e-4
-    grow: float = 0.01
+    grow: float = 1e-3
     factor: float = 10.0
     diagonal: bool = True
+    split: float = 0.3
     margin: int = 2
     scale: Literal["weight", "image"] = "weight"
     smooth_deg: float = 0.0
@@ -144,6 +147,7 @@ def _segment(
             size = segment(  # type: ignore[call-arg]
                 counts[lo:hi], *part, lo, kind, int(search.rule == "mean"), spread, ref_spread, log_p,
                 math.log(search.grow), search.factor, half, min(guard, half - 1), float(shared), int(search.diagonal),
+                search.split if search.rule == "significance" else 0.0,
                 search.margin, out, seen,
             )  # fmt: skip
             if size <= capacity:

@@ -1,0 +1,294 @@
+"""Grains followed in time: tracks, their classes and rotation, and how many grains there are, come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import linear_sum_assignment
+
+from ..core.errors import InputError
+from ..core.flags import Flag, flag_variable
+
+EPHEMERAL, UNSTABLE, STABLE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class TrackSearch:
+    """Which grains of different maps are the same one, and what a lasting grain is called.
+
+    A link costs (difference / scale)^2 summed over azimuth (scale: azimuth_deg and the errors), distance of the
+    extents and of the centres in steps, and ln intensity; links beyond the gates are impossible, and the sum over a map is
+    least. A track may miss `max_gap` recorded maps; maps that were not recorded do not count.
+
+    ephemeral: seen over at most `ephemeral_maps` maps; stable: over at least `stable_maps`; unstable: between.
+    """
+
+    azimuth_deg: float = 1.0
+    gate_deg: float = 5.0
+    reach: tuple[int, int] = (2, 1)
+    max_gap: int = 1
+    rotation_deg: float = 1.0
+    ephemeral_maps: int = 2
+    stable_maps: int = 10
+
+
+@dataclass
+class _Track:
+    number: int
+    rows: list[int] = field(default_factory=list)
+    missed: int = 0
+
+
+def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dataset:
+    """`grains` of `find_grains` with `track` over `grain`: the same number for the same grain in every map."""
+    search = search or TrackSearch()
+    if "map_index" not in grains or "azimuth" not in grains:
+        raise InputError("these are not grains", where="tracks", fix="Pass what find_grains returns.")
+    table = {n: grains[n].values for n in (
+        "azimuth", "azimuth_err", "z", "x", "z_min", "z_max", "x_min", "x_max", "intensity", "map_index")}  # fmt: skip
+    step = (abs(grains.attrs.get("z_step_um", 1.0)), abs(grains.attrs.get("x_step_um", 1.0)))
+    track = np.full(grains.sizes["grain"], -1)
+    active: list[_Track] = []
+    count = 0
+    for index in np.flatnonzero(grains["map_flag"].values == 0):
+        rows = np.flatnonzero(table["map_index"] == index)
+        linked = _assign(active, rows, table, int(index), step, search)
+        for t in active:
+            t.missed += 1
+        for row, owner in zip(rows, linked, strict=True):
+            if owner is None:
+                owner = _Track(count)
+                count += 1
+                active.append(owner)
+            owner.rows.append(int(row))
+            owner.missed = 0
+            track[row] = owner.number
+        active = [t for t in active if t.missed <= search.max_gap]
+    attrs = {"units": "1", "long_name": "number of the track"}
+    return grains.assign(track=("grain", track, attrs))
+
+
+def _assign(active, rows, table, index, step, search) -> list[_Track | None]:
+    """The open track that each grain of a map continues, or None."""
+    if not active or not len(rows):
+        return [None] * len(rows)
+    last = np.array([t.rows[-1] for t in active])
+    ahead, ahead_err = np.array([_predict(t.rows, table, index, search) for t in active]).T
+    turn = np.abs((ahead[:, None] - table["azimuth"][rows] + 180) % 360 - 180)
+    sigma = np.hypot(np.hypot(ahead_err[:, None], table["azimuth_err"][rows]), search.azimuth_deg)
+    gap = [
+        np.maximum(table[f"{d}_min"][last][:, None], table[f"{d}_min"][rows])
+        - np.minimum(table[f"{d}_max"][last][:, None], table[f"{d}_max"][rows])
+        for d in "zx"
+    ]
+    gap = [np.maximum(g, 0) / s for g, s in zip(gap, step, strict=True)]
+    off = [(table[d][last][:, None] - table[d][rows]) / s for d, s in zip("zx", step, strict=True)]
+    light = np.log(
+        np.maximum(table["intensity"][last], 1e-30)[:, None] / np.maximum(table["intensity"][rows], 1e-30)
+    )
+    cost = (
+        (turn / sigma) ** 2
+        + gap[0] ** 2
+        + gap[1] ** 2
+        + (off[0] / 4) ** 2
+        + (off[1] / 2) ** 2
+        + (light / 2) ** 2
+    )
+    limit = 2 * (search.gate_deg / search.azimuth_deg) ** 2 + 10.0
+    allowed = (
+        (turn <= search.gate_deg) & (gap[0] <= search.reach[0] + 1e-6) & (gap[1] <= search.reach[1] + 1e-6)
+    )
+    cost = np.where(allowed, np.minimum(cost, limit), limit)
+    linked: list[_Track | None] = [None] * len(rows)
+    for i, j in zip(*linear_sum_assignment(cost), strict=True):
+        if cost[i, j] < limit:
+            linked[j] = active[i]
+    return linked
+
+
+def _predict(rows: list[int], table, index: int, search: TrackSearch) -> tuple[float, float]:
+    """Azimuth expected at a map from the last five sightings, the rotation rate drawn towards zero; and its error."""
+    rows = rows[-5:]
+    base = table["azimuth"][rows[-1]]
+    t = table["map_index"][rows] - float(table["map_index"][rows[-1]])
+    turn = (table["azimuth"][rows] - base + 180) % 360 - 180
+    sigma2 = table["azimuth_err"][rows] ** 2 + 0.1**2
+    design = np.stack([np.ones_like(t), t], 1) / np.sqrt(sigma2)[:, None]
+    normal = design.T @ design + np.diag([1e-9, 1 / search.rotation_deg**2])
+    offset, rate = np.linalg.solve(normal, design.T @ (turn / np.sqrt(sigma2)))
+    ahead = index - float(table["map_index"][rows[-1]])
+    lever = np.array([1.0, ahead])
+    return float(base + offset + rate * ahead) % 360, float(np.sqrt(lever @ np.linalg.inv(normal) @ lever))
+
+
+def track_table(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dataset:
+    """What each track is: over `track`, with 1-sigma errors.
+
+    `first_time`, `last_time` (s), `maps` seen, `lifetime_maps`, `kind` (0 ephemeral, 1 unstable, 2 stable), `azimuth` (at
+    the middle), `rotation_rate` (deg/h; three sightings needed, else NaN and TOO_FEW_COUNTS; its error is widened
+    by the scatter about uniform rotation), `z`, `x`, `intensity` means; `censored`: seen in the first or last map,
+    so that its true lifetime is longer. Cut grains (flag) are left out of azimuth and rate.
+    """
+    search = search or TrackSearch()
+    if "track" not in grains:
+        raise InputError("grains are not linked in time", where="tracks", fix="Call link_grains first.")
+    number, times = grains["track"].values, grains["time"].values
+    recorded = np.flatnonzero(grains["map_flag"].values == 0)
+    order = np.argsort(number, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(order) else []
+    rows = [_describe(grains, part, times, recorded, search) for part in parts]
+    units = {"first_time": "s", "last_time": "s", "azimuth": "deg", "azimuth_err": "deg", "rotation_rate": "deg/h",
+             "rotation_rate_err": "deg/h", "z": "um", "x": "um", "intensity": "counts per weight"}  # fmt: skip
+    names = list(rows[0]) if rows else [*units, "maps", "lifetime_maps", "kind", "censored", "flag"]
+    data = {
+        n: ("track", np.array([r[n] for r in rows]), {"units": units.get(n, "1")})
+        for n in names
+        if n != "flag"
+    }
+    result = xr.Dataset(
+        data, attrs={"ephemeral_maps": search.ephemeral_maps, "stable_maps": search.stable_maps}
+    )
+    result["flag"] = flag_variable(np.array([r["flag"] for r in rows], int), ("track",))
+    if "kind" in result:
+        result["kind"].attrs |= {"flag_values": [0, 1, 2], "flag_meanings": "ephemeral unstable stable"}
+    return result
+
+
+def _describe(grains, part, times, recorded, search) -> dict[str, float]:
+    index = grains["map_index"].values[part]
+    span = int(((recorded >= index.min()) & (recorded <= index.max())).sum())
+    kind = EPHEMERAL if span <= search.ephemeral_maps else STABLE if span >= search.stable_maps else UNSTABLE
+    good = part[grains["flag"].values[part] == 0]
+    t, azimuth = times[grains["map_index"].values[good]] / 3600, grains["azimuth"].values[good]
+    middle, middle_err, rate, rate_err = _rotation(t, azimuth, grains["azimuth_err"].values[good])
+    flag = int(np.bitwise_or.reduce(grains["flag"].values[part])) if not len(good) else 0
+    flag |= 0 if np.isfinite(rate) else int(Flag.TOO_FEW_COUNTS)
+    mean = {n: float(grains[n].values[part].mean()) for n in ("z", "x", "intensity")}
+    return {
+        "first_time": times[index.min()], "last_time": times[index.max()], "maps": len(part), "lifetime_maps": span,
+        "kind": kind, "censored": bool(index.min() == recorded[0] or index.max() == recorded[-1]), "azimuth": middle,
+        "azimuth_err": middle_err, "rotation_rate": rate, "rotation_rate_err": rate_err, **mean, "flag": flag,
+    }  # fmt: skip
+
+
+def _rotation(t, azimuth, error) -> tuple[float, float, float, float]:
+    """Azimuth at the mean time and rate of a line through circular data, with errors scaled by chi2 where above one."""
+    if not len(t):
+        return np.nan, np.nan, np.nan, np.nan
+    turn = np.degrees(np.unwrap(np.radians(azimuth)))
+    weight = error**-2.0
+    centre = np.average(t, weights=weight)
+    mean, spread = np.average(turn, weights=weight), (weight * (t - centre) ** 2).sum()
+    mean_err = float(weight.sum() ** -0.5)
+    if len(t) < 3 or spread <= 0:
+        return float(mean % 360), mean_err, np.nan, np.nan
+    rate = (weight * (t - centre) * turn).sum() / spread
+    chi2 = (weight * (turn - mean - rate * (t - centre)) ** 2).sum() / (len(t) - 2)
+    widen = np.sqrt(max(chi2, 1.0))
+    return float(mean % 360), mean_err * widen, float(rate), float(widen * spread**-0.5)
+
+
+def count_grains(
+    grains: xr.Dataset, efficiency: Callable[[np.ndarray], np.ndarray] | None = None
+) -> xr.Dataset:
+    """Visible grains in every map: `total`, `new`, `vanished`, over `time`, with errors.
+
+    Each grain counts 1/efficiency(peak_counts) (only those with an efficiency of at least one half; without the
+    argument, one); chance false ones are taken off, and pairs expected to have merged because their azimuths agree
+    are added (nearer than three rms widths, from the pairs of touching grains). `_err` is the error of the count of the grains that were there: binomial for missed ones, Poisson for
+    false and merged ones. `_sampling_err` is the Poisson error if they are taken as a sample of what might have been
+    there. `new` and `vanished` need the map before: NaN and NO_DATA else. Linked grains are needed.
+    """
+    if "track" not in grains:
+        raise InputError("grains are not linked in time", where="tracks", fix="Call link_grains first.")
+    chance = (
+        np.ones(grains.sizes["grain"]) if efficiency is None else efficiency(grains["peak_counts"].values)
+    )
+    used = chance >= 0.5
+    weight = np.where(used, 1 / np.where(used, chance, 1.0), 0.0)
+    missing = np.where(used, (1 - chance) * weight**2, 0.0)
+    index, track = grains["map_index"].values, grains["track"].values
+    recorded = np.flatnonzero(grains["map_flag"].values == 0)
+    size = grains.sizes["time"]
+    out = {
+        n + e: np.full(size, np.nan)
+        for n in ("total", "new", "vanished")
+        for e in ("", "_err", "_sampling_err")
+    }
+    false = grains.attrs.get("false_rate_per_image", 0.0) * grains["images"].values
+    if grains.attrs.get("rule") != "significance":
+        false = np.zeros(size)
+    first, last = _ends(track, index)
+    for before, t in zip([None, *recorded], recorded, strict=False):
+        here = index == t
+        merged = _expected_merges(grains, np.flatnonzero(here & used))
+        picked = {"total": (here, merged)}
+        if before is not None and before == t - 1:
+            picked |= {"new": (here & (first[track] == t), 0.0)}
+            picked |= {"vanished": ((index == before) & (last[track] == before), 0.0)}
+        for name, (choice, extra) in picked.items():
+            value = weight[choice].sum() - false[t] + extra
+            out[name][t] = max(value, 0.0)
+            out[name + "_err"][t] = np.sqrt(missing[choice].sum() + false[t] + extra)
+            out[name + "_sampling_err"][t] = np.sqrt(
+                max(value, 0.0) + missing[choice].sum() + false[t] + extra
+            )
+    data = {n: ("time", v, {"units": "1"}) for n, v in out.items()}
+    result = xr.Dataset(data, coords={"time": grains["time"]})
+    for name in ("total", "new", "vanished"):
+        result[f"{name}_flag"] = flag_variable(np.where(np.isnan(out[name]), int(Flag.NO_DATA), 0), ("time",))
+    return result
+
+
+def _ends(track: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    count = int(track.max()) + 1 if len(track) else 0
+    first, last = np.full(count, 2**31), np.full(count, -1)
+    np.minimum.at(first, track, index)
+    np.maximum.at(last, track, index)
+    return first, last
+
+
+def _expected_merges(grains: xr.Dataset, rows: np.ndarray) -> float:
+    """Pairs of touching grains per pair told apart, from the link width: touching pairs x 2 link / 360."""
+    table = {n: grains[n].values[rows] for n in ("z_min", "z_max", "x_min", "x_max")}
+    near = np.ones((len(rows), len(rows)), bool)
+    for d in "zx":
+        step = abs(grains.attrs.get(f"{d}_step_um", 1.0))
+        gap = np.maximum(table[f"{d}_min"][:, None], table[f"{d}_min"]) - np.minimum(
+            table[f"{d}_max"][:, None], table[f"{d}_max"]
+        )
+        near &= gap <= 1.01 * step
+    if len(rows) < 2:
+        return 0.0
+    pairs = (near.sum() - len(rows)) / 2
+    width = 3 * float(np.median(grains["azimuth_spread"].values[rows]))  # two spots nearer than this are one
+    return float(pairs * 2 * width / 360)
+
+
+def azimuth_map(grains: xr.Dataset, *, bin_deg: float = 5.0, weight: str | None = None) -> xr.DataArray:
+    """Grains in each bin of azimuth over (time, azimuth), or the sum of their `weight` ("intensity").
+
+    NaN where no image had data: a missing map, a gap or the shadow. Cut grains count, as their azimuth is known
+    to a bin.
+    """
+    bins = round(360 / bin_deg)
+    times = grains.sizes["time"]
+    value = None if weight is None else grains[weight].values
+    column = np.minimum((grains["azimuth"].values / (360 / bins)).astype(int), bins - 1)
+    total = (
+        np.bincount(grains["map_index"].values * bins + column, value, times * bins)
+        .reshape(times, bins)
+        .astype(float)
+    )
+    seen = grains["coverage"].values
+    edge = np.minimum((grains["azimuth_bin"].values / (360 / bins)).astype(int), bins - 1)
+    covered = np.stack([np.nansum(seen[:, edge == k], 1) > 0 for k in range(bins)], 1)
+    centres = (np.arange(bins) + 0.5) * 360 / bins
+    return xr.DataArray(
+        np.where(covered, total, np.nan), dims=("time", "azimuth"),
+        coords={"time": grains["time"], "azimuth": ("azimuth", centres, {"units": "deg"})},
+        attrs={"units": "1" if weight is None else grains[weight].attrs["units"], "long_name": "grains by azimuth"},
+    )  # fmt: skip
