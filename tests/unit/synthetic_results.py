@@ -270,6 +270,7 @@ def _echem(time):
     return xr.Dataset(
         {
             "time": variable("record", t, "s", "time"),
+            "utc": variable("record", 1741123023.0 + t, "s", "seconds since 1970, UTC"),
             "voltage": variable("record", voltage, "V", "cell voltage"),
             "current": variable("record", current, "A", "current, positive on charge"),
             "capacity": variable("record", capacity, "mAh", "capacity"),

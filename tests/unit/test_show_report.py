@@ -87,7 +87,7 @@ def test_html_is_well_formed_and_accessible(html):
     )
     assert used <= set(ids)
     assert len(outline.of("table")) == len(outline.of("caption"))
-    svgs = [attrs for attrs in outline.of("svg")]
+    svgs = outline.of("svg")
     assert len(svgs) == len(outline.of("figure")) == len(outline.of("figcaption"))
     assert all(attrs["role"] == "img" and attrs["aria-labelledby"] for attrs in svgs)
     assert [tag for tag, _ in outline.tags if tag in ("h1", "h2", "h3")].count("h1") == 1

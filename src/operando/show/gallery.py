@@ -40,7 +40,8 @@ def ring_groups(groups: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """The groups xrd/<ring>, by the name of the ring."""
     other = ("xrd/pattern", "xrd/reflections")
     return {name.split("/")[1]: ds for name, ds in groups.items()
-            if name.startswith("xrd/") and name.count("/") == 1 and name not in other and "time" in ds.dims}  # fmt: skip
+            if name.startswith("xrd/") and name.count("/") == 1 and name not in other
+            and "time" in ds.dims}  # fmt: skip
 
 
 def draw_all(results: Results) -> Gallery:
@@ -72,8 +73,10 @@ def _changed(gallery, groups, experiment):
     rows = maps.component_rows(xrd, rings)
     if rows:
         gallery.changed.append(
-            maps.small_multiples("maps", "Absorption and components over time", "Absorption of the cell and intensity of each "
-                                 "ring above its background, where valid.", rows, clock)
+            maps.small_multiples(
+                "maps", "Absorption and components over time",
+                "Absorption of the cell and intensity of each ring above its background, where valid.", rows, clock,
+            )
         )  # fmt: skip
     else:
         gallery.absent.append("No map has a valid value.")

@@ -73,7 +73,8 @@ def render(results: Results) -> str:
     template = environment.from_string((files / "report.html").read_text(encoding="utf-8"))
     return template.render(
         **page(results, draw_all(results)), light=variables(VARIABLES), dark=dark_variables(),
-        css=(files / "report.css").read_text(encoding="utf-8"), script=(files / "report.js").read_text(encoding="utf-8"),
+        css=(files / "report.css").read_text(encoding="utf-8"),
+        script=(files / "report.js").read_text(encoding="utf-8"),
     )  # fmt: skip
 
 
@@ -105,11 +106,8 @@ def page(results: Results, gallery: Gallery) -> dict[str, Any]:
 
 def started(groups) -> str:
     """Date and time of the first map, as recorded."""
-    epoch = (
-        groups["xrd"]["time"].attrs.get("epoch", "")
-        if "xrd" in groups and "time" in groups["xrd"].coords
-        else ""
-    )
+    xrd = groups.get("xrd")
+    epoch = "" if xrd is None else xrd.attrs.get("epoch") or xrd["time"].attrs.get("epoch", "")
     try:
         when = datetime.fromisoformat(str(epoch))
     except ValueError:

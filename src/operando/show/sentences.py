@@ -17,10 +17,10 @@ def what_was_measured(groups: dict[str, xr.Dataset]) -> list[str]:
 
 def _maps(xrd: xr.Dataset) -> str:
     maps, rows, columns = (xrd.sizes.get(dim, 1) for dim in ("time", "z", "x"))
-    span = _span(xrd["time"].values)
+    span = _span(xrd["time"].values) if xrd["time"].attrs.get("units") != "map" else np.nan
     text = (
         f"{plural(maps, 'map')} of {rows} × {columns} points (z × x; steps of {_step(xrd, 'z')} and {_step(xrd, 'x')})"
-        f"{f' over {duration(span)}' if maps > 1 else ''}"
+        f"{f' over {duration(span)}' if maps > 1 and np.isfinite(span) else ''}"
     )
     if "frames" not in xrd:
         return text + "."
@@ -77,7 +77,9 @@ def headlines(rings: dict[str, xr.Dataset]) -> list[str]:
     found = []
     for name, ring in rings.items():
         axis = lattice_name(ring)
-        for family in families(ring) if axis else []:
+        if axis is None:
+            continue
+        for family in families(ring):
             means = [m for m in against_time(one_family(ring, family), axis) if m.valid]
             if len(means) > 1:
                 found.append(
@@ -95,8 +97,10 @@ def headlines(rings: dict[str, xr.Dataset]) -> list[str]:
 def _headline(axis: str, series: str, start: Mean, end: Mean, unit: str) -> str:
     change, error = end.value - start.value, float(np.hypot(start.error, end.error))
     if abs(change) < 2 * error:
-        return f"{axis} of {series} did not change beyond twice the error ({with_error(change, error, unit, sign=True)})."
-    return f"{axis} of {series} {_verb(change, error)} by {with_error(abs(change), error, unit)} ({percent(change / start.value)})."
+        size = with_error(change, error, unit, sign=True)
+        return f"{axis} of {series} did not change beyond twice the error ({size})."
+    size = f"{with_error(abs(change), error, unit)} ({percent(change / start.value)})"
+    return f"{axis} of {series} {_verb(change, error)} by {size}."
 
 
 def _lattice_change(axis: str, series: str, means: list[Mean], unit: str) -> str:
@@ -106,13 +110,16 @@ def _lattice_change(axis: str, series: str, means: list[Mean], unit: str) -> str
     a, b = valid[0], valid[-1]
     start, end = means[a], means[b]
     if a == b:
-        return f"{axis} of {series} is {with_error(start.value, start.error, unit)} in map {a + 1} ({plural(start.points, 'point')})."
+        points = plural(start.points, "valid point")
+        return (
+            f"{axis} of {series} is {with_error(start.value, start.error, unit)} in map {a + 1} ({points})."
+        )
     change, error = end.value - start.value, float(np.hypot(start.error, end.error))
     verdict = f"{axis} of {series} {_verb(change, error)}"
     return (
-        f"{verdict}: {with_error(start.value, start.error, unit)} in map {a + 1}, {with_error(end.value, end.error, unit)} "
-        f"in map {b + 1}, a change of {with_error(change, error, unit, sign=True)} "
-        f"({percent(change / start.value)}; means over {start.points} and {end.points} valid points)."
+        f"{verdict}: {with_error(start.value, start.error, unit)} in map {a + 1}, "
+        f"{with_error(end.value, end.error, unit)} in map {b + 1}, a change of "
+        f"{with_error(change, error, unit, sign=True)} ({percent(change / start.value)}; means over {start.points} and {end.points} valid points)."
     )
 
 
@@ -185,7 +192,8 @@ def fits_believed(table, rings: dict[str, xr.Dataset]) -> list[str]:
     if all_values.size:
         low, middle, high = np.percentile(all_values, [16, 50, 84])
         found.append(
-            f"Their reduced deviance has the median {middle:.2f} (68 % lie within {low:.2f} to {high:.2f}); counting noise alone gives 1."
+            f"Their reduced deviance has the median {middle:.2f} (68 % lie within {low:.2f} to {high:.2f}); "
+            "counting noise alone gives 1."
         )
     else:
         found.append("No fit is valid, so nothing can be said of their quality.")
@@ -201,30 +209,37 @@ def positions_believed(table) -> str:
     if not len(table):
         return "No ring has a reference position to compare with."
     worst = table.iloc[table["deviation"].abs().to_numpy().argmax()]
+    size = with_error(worst["deviation"], worst["deviation_err"])
     return (
-        f"In the first map the rings lie within {number(abs(worst['deviation']), 2)} × 10⁻⁴ of the positions calculated from "
-        f"the stated cells; the farthest is {worst['series']} ({with_error(worst['deviation'], worst['deviation_err'])} × 10⁻⁴)."
+        f"In the first map the rings lie within {number(abs(worst['deviation']), 2)} × 10⁻⁴ of the positions "
+        f"calculated from the stated cells; the farthest is {worst['series']} ({size} × 10⁻⁴)."
     )
 
 
 def clock_believed(experiment: dict, groups: dict[str, xr.Dataset]) -> str:
     """How the cycler was put on the clock of the maps."""
-    cycler = experiment.get("cycler") or {}
-    if "clock" not in groups or not cycler:
+    clock = groups.get("clock")
+    if not experiment.get("cycler"):
         return "No cycler was aligned."
-    clock, offset = groups["clock"], cycler.get("clock_offset_s", 0.0)
-    found = clock.attrs.get("clock_offset_s")
-    if found is not None and clock.attrs.get("clock_offset_err_s") is not None:
-        text = f"Cycler clock minus detector clock: {with_error(float(found), float(clock.attrs['clock_offset_err_s']), 's')}, found from the data"
-    elif isinstance(offset, int | float):
-        text = f"Cycler clock minus detector clock: {number(float(offset)) if offset else 0} s, as stated in the experiment file"
-    else:
-        text = "The clock offset was asked to be found; no value with an error is in the results"
+    if clock is None or "voltage" not in clock:
+        return "Cycler and detector share no absolute time, so they were not aligned."
+    text = _offset(clock, experiment["cycler"].get("clock_offset_s", 0.0))
     late = [
         n
         for n in ("voltage", "current", "capacity")
         if f"{n}_flag" in clock and (clock[f"{n}_flag"].values != 0).any()
     ]
     if late:
-        return f"{text}; {listed(late)} {'is' if len(late) == 1 else 'are'} missing or doubtful for some maps, see the flags in the group clock."
+        verb = "is" if len(late) == 1 else "are"
+        return f"{text}; {listed(late)} {verb} missing or doubtful for some maps, see the flags of the group clock."
     return text + "; every map lies inside the cycler's record."
+
+
+def _offset(clock: xr.Dataset, stated: float | str) -> str:
+    """Offset and where it comes from."""
+    source = str(clock.attrs.get("clock_source", "user"))
+    value = float(clock.attrs.get("clock_offset_s", stated if isinstance(stated, int | float) else np.nan))
+    if source == "user":
+        return f"Cycler clock minus detector clock: {number(value)} s, as stated in the experiment file"
+    size = with_error(value, float(clock.attrs.get("clock_offset_err_s", np.nan)), "s")
+    return f"Cycler clock minus detector clock: {size}, found from {source}"

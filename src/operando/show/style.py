@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -25,7 +26,7 @@ VARIABLES = {colour: f"--fig-{i}" for i, colour in enumerate(DARK)}
 
 AMOUNT, CHANGE, ANGLE, LATTICE = "viridis", "RdBu_r", "twilight", "cividis"
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"], "font.size": 7.5, "axes.titlesize": 8, "axes.labelsize": 7.5,
     "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7, "axes.linewidth": 0.6,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 3, "ytick.major.size": 3,
@@ -49,7 +50,7 @@ class Exhibit:
     table: pd.DataFrame = field(repr=False)
 
     def svg(self) -> str:
-        """The figure as SVG text whose colours are CSS variables (light values as fallback) and whose ids are its own."""
+        """The figure as SVG text with CSS variables for colours (light values as fallback) and ids of its own."""
         return themed(raw_svg(self.figure, self.name), self.name)
 
 
@@ -88,7 +89,7 @@ def raw_svg(figure: Figure, name: str) -> str:
 
 
 def themed(svg: str, name: str) -> str:
-    """Keep only ids that are used, under the figure's own prefix; colours become CSS variables, the page picks the font."""
+    """Used ids under the figure's own prefix, colours as CSS variables, the page's font."""
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = _own_ids(svg, name)
     for colour, variable in VARIABLES.items():

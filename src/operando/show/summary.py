@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +104,7 @@ def by_depth(ring: xr.Dataset, name: str) -> xr.Dataset:
     )
 
 
-def tidy(arrays: dict[str, xr.DataArray], **extra) -> pd.DataFrame:
+def tidy(arrays: Mapping[str, xr.DataArray | None], **extra) -> pd.DataFrame:
     """Labelled arrays of the same dims as a table, one row a point; `extra` columns are the same in every row."""
     names = {k: v.reset_coords(drop=True) for k, v in arrays.items() if v is not None}
     table = xr.Dataset(names).to_dataframe().reset_index()
@@ -113,5 +114,7 @@ def tidy(arrays: dict[str, xr.DataArray], **extra) -> pd.DataFrame:
     for array in names.values():
         units |= {str(c): array.coords[c].attrs.get("units", "") for c in array.coords}
     return table.rename(
-        columns={c: f"{c} ({units[c]})" for c in table if units.get(str(c)) not in (None, "", "1")}
+        columns={
+            c: f"{c} ({units[c]})" for c in map(str, table.columns) if units.get(c) not in (None, "", "1")
+        }
     )

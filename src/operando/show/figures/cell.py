@@ -111,7 +111,8 @@ def _draw_map(axes, xrd, x, z):
     corner = (x[0] + column * dx, z[0] + row * dz)
     axes.add_patch(Rectangle(corner, dx, dz, facecolor=SERIES[1], edgecolor=PAPER, lw=0.5, zorder=4))
     axes.annotate(
-        f"one point, {number(dx)} × {number(dz)} µm;\nthe beam goes into the page", xy=(corner[0] + dx, corner[1] + dz / 2),
+        f"one point, {number(dx)} × {number(dz)} µm;\nthe beam goes into the page",
+        xy=(corner[0] + dx, corner[1] + dz / 2),
         xytext=(10, 0), textcoords="offset points", va="center", color=INK, zorder=5,
         bbox={"facecolor": PAPER, "edgecolor": RULE, "linewidth": 0.5, "boxstyle": "round,pad=0.35"},
         arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.6, "shrinkA": 0, "shrinkB": 0},

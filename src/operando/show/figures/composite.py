@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from ..style import INK, WIDTH, Exhibit, chosen, edges, hatch_missing, panel, sheet, styled
 from ..summary import good, tidy
-from ..text import listed, time_unit
+from ..text import listed
 from .cycler import heading
 from .maps import BOTTOM, GAP, LEFT, MOST, RIGHT, TOP, _aspect, _labels, _panel_height, _scale_bar
 
@@ -42,9 +42,8 @@ def composite(
     """Ring intensities over (time, z, x) of `names` as one coloured image a time."""
     values = [good(rings[name], "intensity", "intensity_flag").transpose("time", "z", "x") for name in names]
     colour = mixed([v.values for v in values])
-    time, x, z = values[0]["time"].values, edges(values[0]["x"].values), edges(values[0]["z"].values)
+    time, x, z = values[0]["time"], edges(values[0]["x"].values), edges(values[0]["z"].values)
     which = chosen(len(time), most)
-    per, unit = time_unit(np.append(time, 0.0))
     width = min((WIDTH - LEFT - RIGHT) / len(which), 1.6)
     height, stretch = _panel_height(width - GAP, np.ptp(x), np.ptp(z))
     figure = sheet(TOP + BOTTOM + height)
@@ -58,7 +57,7 @@ def composite(
         axes.spines[:].set_visible(False)
         _labels(axes, c == 0, True, c)
         axes.set_title(
-            heading(clock, time[i], i, per, unit),
+            heading(clock, time, i),
             loc="center",
             fontsize=7 if len(which) < 10 else 6,
             color=INK,
@@ -71,8 +70,8 @@ def composite(
     )
     return Exhibit(
         "composite", "Where each phase is",
-        f"Background-subtracted intensity of {listed(names)} added as coloured light, each scaled to its 99th percentile "
-        f"over all times, so colours show place and not amount. Black: none of them. {_aspect(stretch)}",
+        f"Background-subtracted intensity of {listed(names)} added as coloured light, each scaled to its 99th "
+        f"percentile over all times, so colours show place and not amount. Black: none of them. {_aspect(stretch)}",
         f"False-colour maps of {listed(names)} at {len(which)} times.", figure, table,
     )  # fmt: skip
 

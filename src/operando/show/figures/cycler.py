@@ -12,16 +12,26 @@ from ..text import axis_label, number, scaled, time_unit
 QUANTITIES = (("voltage", "voltage", "V"), ("current", "current", "A"), ("capacity", "charge", "mAh"))
 
 
+def aligned(echem: xr.Dataset, clock: xr.Dataset | None) -> bool:
+    """Whether the record can be put on the clock of the maps: both know absolute times."""
+    if clock is None or "utc" not in clock or "utc" not in echem:
+        return False
+    return bool(np.isfinite(clock["utc"].values).any() and np.isfinite(echem["utc"].values).any())
+
+
 def map_clock_time(echem: xr.Dataset, clock: xr.Dataset | None) -> np.ndarray:
-    """Time of each record in s on the clock of the maps: from `map_time` if there, else from UTC, else as recorded."""
-    if "map_time" in echem:
-        return echem["map_time"].values
-    if clock is not None and "utc" in echem and "utc" in clock:
-        ours, theirs = clock["utc"].values - clock["time"].values, echem["utc"].values
-        if np.isfinite(ours).any() and np.isfinite(theirs).any():
-            offset = float(echem.attrs.get("clock_offset_s", 0.0) or 0.0)
-            return theirs - float(np.nanmedian(ours)) - offset
-    return echem["time"].values
+    """Time of each record in s on the clock of the maps (needs `aligned`); else s since the cycler's start.
+
+    The clock's attributes say how far the cycler's clock is ahead: offset + drift (t - reference).
+    """
+    if clock is None or not aligned(echem, clock):
+        return echem["time"].values
+    told = {
+        key: float(clock.attrs.get(f"clock_{key}", 0.0)) for key in ("offset_s", "drift", "reference_utc")
+    }
+    since = echem["utc"].values - told["reference_utc"] - told["offset_s"]
+    detector = told["reference_utc"] + since / (1 + told["drift"])
+    return detector - float(np.nanmedian(clock["utc"].values - clock["time"].values))
 
 
 def thinned(t: np.ndarray, y: np.ndarray, most: int = 1200) -> tuple[np.ndarray, np.ndarray]:
@@ -42,9 +52,9 @@ def thinned(t: np.ndarray, y: np.ndarray, most: int = 1200) -> tuple[np.ndarray,
 def cycling(echem: xr.Dataset, clock: xr.Dataset | None, map_time: xr.DataArray | None = None) -> Exhibit:
     """The cycler's record on the clock of the maps. A tick for each map; circles where a map was paired with it."""
     shown = [(name, label, unit) for name, label, unit in QUANTITIES if name in echem]
-    seconds = map_clock_time(echem, clock)
-    times = map_time if map_time is not None else clock["time"] if clock is not None else None
-    maps = np.asarray(times.values, float) if times is not None else np.array([])
+    seconds, joined = map_clock_time(echem, clock), aligned(echem, clock)
+    times = map_time if map_time is not None else clock["time"] if joined and clock is not None else None
+    maps = np.asarray(times.values, float) if joined and times is not None else np.array([])
     per, unit = time_unit(np.concatenate([seconds[np.isfinite(seconds)], maps]))
     figure = sheet(0.45 + 0.25 + sum(1.2 if i == 0 else 0.85 for i in range(len(shown))))
     top, first, table = float(figure.get_size_inches()[1]) - 0.25, None, {"time (s)": seconds}
@@ -56,7 +66,7 @@ def cycling(echem: xr.Dataset, clock: xr.Dataset | None, map_time: xr.DataArray 
         values, scaled_unit = scaled(echem[name].values, echem[name].attrs.get("units", base))
         table[f"{name} ({echem[name].attrs.get('units', base)})"] = echem[name].values
         _trace(axes, thinned(seconds / per, values), axis_label(label, scaled_unit), maps / per)
-        if clock is not None and name in clock and np.isfinite(clock[name].values).any():
+        if joined and clock is not None and name in clock and np.isfinite(clock[name].values).any():
             paired, _ = _same_scale(clock[name].values, echem[name].values, values)
             axes.plot(
                 clock["time"].values / per, paired, "o", ms=3.2, mfc=PAPER, mec=SERIES[0], mew=0.9, zorder=3
@@ -64,12 +74,18 @@ def cycling(echem: xr.Dataset, clock: xr.Dataset | None, map_time: xr.DataArray 
         if i < len(shown) - 1:
             axes.tick_params(labelbottom=False)
         last = axes
-    last.set_xlabel(f"time since the start of the first map / {unit}")
+    since = "the first frame" if joined else "the start of the record"
+    last.set_xlabel(f"time since {since} / {unit}")
     _number_maps(first, maps / per)
-    note = "Circles: the values paired with each map. " if clock is not None else ""
+    marks = (
+        f" on the clock of the maps. Circles: the values paired with each map. Vertical lines: the middle of each of "
+        f"{len(maps)} maps, numbered above."
+        if joined
+        else ". The maps are not marked: cycler and detector share no absolute time."
+    )
     return Exhibit(
-        "cycling", "What the cycler recorded", "Voltage, current and charge against time, on the clock of the maps. "
-        f"{note}Vertical lines: the middle of each of the {len(maps)} maps, numbered above.",
+        "cycling", "What the cycler recorded",
+        f"Voltage, current and charge against time{',' if joined else ''}{marks}",
         f"Lines of {', '.join(label for _, label, _ in shown)} against time with {len(maps)} maps marked.",
         figure, pd.DataFrame(table),
     )  # fmt: skip
@@ -104,9 +120,22 @@ def _number_maps(axes, times):
         )
 
 
-def heading(clock: xr.Dataset | None, seconds: float, index: int, per: float, unit: str) -> str:
-    """Two short lines above a map: its time and voltage."""
-    text = f"{number(seconds / per, 3)} {unit}"
+def map_axis(time: xr.DataArray) -> tuple[float, str]:
+    """Divisor of the map times and the label of their axis. Maps without recorded times are counted."""
+    if time.attrs.get("units") == "map":
+        return 1.0, "map"
+    per, unit = time_unit(np.append(time.values, 0.0))
+    return per, f"time since the first frame / {unit}"
+
+
+def heading(clock: xr.Dataset | None, time: xr.DataArray, index: int) -> str:
+    """Two short lines above a map: its time (or number) and its voltage."""
+    per, label = map_axis(time)
+    text = (
+        f"map {index + 1}"
+        if label == "map"
+        else f"{number(time.values[index] / per)} {label.split(' / ')[1]}"
+    )
     if clock is None or "voltage" not in clock or not np.isfinite(clock["voltage"].values[index]):
         return text
     return f"{text}\n{clock['voltage'].values[index]:.3f} V"

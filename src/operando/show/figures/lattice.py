@@ -23,8 +23,8 @@ from ..style import (
     styled,
 )
 from ..summary import Mean, against_time, by_depth, called, families, lattice_name, one_family, tidy
-from ..text import axis_label, number, scaled, time_unit
-from .cycler import map_clock_time, thinned
+from ..text import axis_label, number, scaled
+from .cycler import aligned, map_axis, map_clock_time, thinned
 
 MARKS = "osD^vP"
 
@@ -35,8 +35,8 @@ def overview(rings: dict[str, xr.Dataset]) -> Exhibit:
     figure = sheet(3.0)
     axes = panel(figure, 0.75, 0.5, 5.4, 2.35)
     tables, ends, index = [], [], 0
+    per, label = map_axis(next(iter(rings.values()))["time"])
     time = next(iter(rings.values()))["time"].values
-    per, unit = time_unit(np.append(time, 0.0))
     for name, ring in rings.items():
         for family in families(ring):
             axis = lattice_name(ring)
@@ -45,19 +45,22 @@ def overview(rings: dict[str, xr.Dataset]) -> Exhibit:
             if start is None:
                 continue
             change, error = _relative(means, start)
-            style = {"color": SERIES[index % 6], "marker": MARKS[index % 6], "ls": "-" if index < 6 else "--"}
-            axes.errorbar(time / per, change, error, ms=3, lw=1.0, elinewidth=0.8, capsize=1.5, **style)
-            ends.append((f"{axis}  {called(name, family)}", change, style["color"]))
+            colour, dash = SERIES[index % 6], "-" if index < 6 else "--"
+            bars = {"elinewidth": 0.8, "capsize": 1.5 if len(time) < 50 else 0.0}
+            axes.errorbar(
+                time / per, change, error, fmt=MARKS[index % 6], ls=dash, color=colour, ms=3, lw=1.0, **bars
+            )
+            ends.append((f"{axis}  {called(name, family)}", change, colour))
             tables.append(_mean_table(called(name, family), axis, time, means))
             index += 1
     axes.axhline(0, color=RULE, lw=0.8, zorder=0)
-    axes.set(xlabel=f"time since the start of the first map / {unit}", ylabel="relative change / 10⁻³")
+    axes.set(xlabel=label, ylabel="relative change / 10⁻³")
     _end_labels(axes, ends, time[-1] / per)
     return Exhibit(
         "overview", "How far each lattice parameter moved",
-        "Relative change since the first valid map of the lattice parameter from each ring and family: weighted mean over "
-        "all valid points of the map. Bars: 1σ of the mean, widened where the points scatter more than their own errors "
-        "say (they do when the cell is not uniform). Rings of phases that take no part should stay at zero.",
+        "Relative change since the first valid map of the lattice parameter from each ring and family: weighted mean "
+        "over all valid points of the map. Bars: 1σ of the mean, widened where the points scatter more than their own "
+        "errors say (they do when the cell is not uniform). Rings of phases that take no part should stay at zero.",
         "Relative change of lattice parameters against time.", figure, pd.concat(tables) if tables else pd.DataFrame(),
     )  # fmt: skip
 
@@ -87,7 +90,8 @@ def _end_labels(axes, ends, end):
         at = max(value, at + gap)
         axes.annotate(name, xy=(end, value), xycoords="data", xytext=(1.025, at),
                       textcoords=("axes fraction", "data"), color=colour, va="center", fontsize=7,
-                      annotation_clip=False, arrowprops={"arrowstyle": "-", "color": RULE, "lw": 0.5, "shrinkB": 4})  # fmt: skip
+                      annotation_clip=False,
+                      arrowprops={"arrowstyle": "-", "color": RULE, "lw": 0.5, "shrinkB": 4})  # fmt: skip
 
 
 @styled
@@ -95,19 +99,19 @@ def depth_and_time(
     name: str, ring: xr.Dataset, clock: xr.Dataset | None = None, echem: xr.Dataset | None = None
 ) -> Exhibit:
     """The lattice parameter of a ring over time and depth, a panel a family, under the voltage; same time axis."""
-    axis = lattice_name(ring)
+    axis = lattice_name(ring) or "d"
     names = families(ring)
     depth = {family: by_depth(one_family(ring, family), axis) for family in names}
     time, z = ring["time"].values, ring["z"].values
-    per, unit = time_unit(np.append(time, 0.0))
+    per, label = map_axis(ring["time"])
     scale = limits(np.concatenate([d["value"].values.ravel() for d in depth.values()]), 0.5, 99.5)
     errors = np.concatenate([d["error"].values.ravel() for d in depth.values()])
     scale = at_least(*scale, 6 * float(np.nanmedian(errors)) if np.isfinite(errors).any() else 0.0)
-    heights = [0.75] * _has_voltage(clock, echem) + [1.25] * len(names) + [1.35]
+    heights = [0.75] * _has_voltage(clock) + [1.25] * len(names) + [1.35]
     figure = sheet(0.5 + sum(heights) + 0.16 * (len(heights) - 1))
     top, first = float(figure.get_size_inches()[1]) - 0.05, None
     span = _time_span(time, per)
-    if _has_voltage(clock, echem):
+    if _has_voltage(clock):
         top -= 0.75
         first = panel(figure, 0.75, top, 5.75, 0.75)
         _voltage(first, clock, echem, per, span)
@@ -122,9 +126,9 @@ def depth_and_time(
     top -= 1.35
     axes = panel(figure, 0.75, top, 5.75, 1.35, sharex=first)
     _at_depths(axes, depth, time / per, z)
-    axes.set(xlim=span, xlabel=f"time since the start of the first map / {unit}",
+    axes.set(xlim=span, xlabel=label,
              ylabel=axis_label(axis, ring[axis].attrs.get("units")))  # fmt: skip
-    table = pd.concat([tidy({k: v for k, v in d.items()}, family=family) for family, d in depth.items()])
+    table = pd.concat([tidy({str(k): v for k, v in d.items()}, family=family) for family, d in depth.items()])
     return Exhibit(
         f"{name}-depth", f"{axis} from {name}, over depth and time", _depth_caption(axis, name, names),
         f"{axis} of {name} against depth and time for {', '.join(called(name, f) for f in names)}.", figure, table,
@@ -138,15 +142,13 @@ def _depth_caption(axis, name, names):
         else ""
     )
     return (
-        f"Weighted mean of {axis} over x of the valid points at each depth, for each map, with one colour scale. Hatched: no "
-        f"valid point. Below: the same numbers at some depths{f' ({shapes})' if shapes else ''}, with 1σ errors."
+        f"Weighted mean of {axis} over x of the valid points at each depth, for each map, with one colour scale. "
+        f"Hatched: no valid point. Below: the same numbers at some depths{f' ({shapes})' if shapes else ''}, with 1σ errors."
     )
 
 
-def _has_voltage(clock, echem):
-    return any(
-        d is not None and "voltage" in d and np.isfinite(d["voltage"].values).any() for d in (clock, echem)
-    )
+def _has_voltage(clock):
+    return clock is not None and "voltage" in clock and bool(np.isfinite(clock["voltage"].values).any())
 
 
 def _time_span(time, per):
@@ -156,7 +158,7 @@ def _time_span(time, per):
 
 def _voltage(axes, clock, echem, per, span):
     source = clock
-    if echem is not None and "voltage" in echem:
+    if echem is not None and "voltage" in echem and aligned(echem, clock):
         seconds = map_clock_time(echem, clock) / per
         inside = (seconds >= span[0]) & (seconds <= span[1])
         axes.plot(*thinned(seconds[inside], echem["voltage"].values[inside]), color=INK, lw=1.1)

@@ -26,7 +26,7 @@ from ..style import (
     styled,
 )
 from ..summary import called, error_of, families, good, lattice_name, one_family, tidy
-from ..text import axis_label, number, pretty, time_unit
+from ..text import axis_label, number, pretty
 from .cycler import heading
 
 LEFT, RIGHT, TOP, BOTTOM, GAP = 1.08, 0.85, 0.34, 0.46, 0.05
@@ -56,9 +56,8 @@ class Row:
 def small_multiples(name: str, title: str, caption: str, rows: list[Row], clock: xr.Dataset | None = None,
                     most: int = MOST) -> Exhibit:  # fmt: skip
     """Draw rows of maps at (at most `most`) common times."""
-    time = rows[0].values["time"].values
+    time = rows[0].values["time"]
     which = chosen(len(time), most)
-    per, unit = time_unit(np.append(time, 0.0))
     x, z = edges(rows[0].values["x"].values), edges(rows[0].values["z"].values)
     width = min((WIDTH - LEFT - RIGHT) / len(which), 1.6)
     height, stretch = _panel_height(width - GAP, np.ptp(x), np.ptp(z))
@@ -74,7 +73,7 @@ def small_multiples(name: str, title: str, caption: str, rows: list[Row], clock:
             _labels(axes, c == 0, r == len(rows) - 1, c)
             if r == 0:
                 axes.set_title(
-                    heading(clock, time[i], i, per, unit),
+                    heading(clock, time, i),
                     loc="center",
                     fontsize=7 if len(which) < 10 else 6,
                     color=INK,
@@ -243,7 +242,7 @@ def _absorption_rows(xrd):
         rows = [Row("absorption\n−ln(I/I₀)", values, errors)]
         if values.sizes["time"] > 1:
             change = (values - values.isel(time=0, drop=True)).assign_attrs(values.attrs)
-            e = None if errors is None else np.hypot(errors, errors.isel(time=0, drop=True))
+            e = None if errors is None else (errors**2 + errors.isel(time=0, drop=True) ** 2) ** 0.5
             rows.append(Row("absorption,\nchange", change, e, CHANGE))
         return rows
     if "total_counts" in xrd and np.isfinite(xrd["total_counts"].values).any():

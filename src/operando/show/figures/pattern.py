@@ -30,7 +30,8 @@ def mean_pattern(pattern: xr.Dataset, reflections: xr.Dataset | None = None) -> 
     return Exhibit(
         "pattern", "Mean diffraction pattern",
         "Mean over the map of the first and the last map, on a square-root scale so that weak rings are seen." + marked,
-        f"Diffraction pattern from q = {q[0]:.2f} to {q[-1]:.2f} per angstrom" + (f", indexed with {', '.join(phases)}." if phases else "."),
+        f"Diffraction pattern from q = {q[0]:.2f} to {q[-1]:.2f} per angstrom{', indexed with ' if phases else ''}"
+        f"{', '.join(phases)}.",
         figure, _drawn(pattern),
     )  # fmt: skip
 
@@ -115,8 +116,7 @@ def azimuth_profiles(profiles: dict[str, xr.Dataset], settings: dict[str, dict])
         if name != list(profiles)[-1]:
             axes.tick_params(labelbottom=False)
     axes.set(xlim=(0, 360), xticks=np.arange(0, 361, 45), xlabel="azimuth / °   (0 along +x, 90 along +z)")
-    first.legend(
-        *first.get_legend_handles_labels(),
+    figure.axes[0].legend(
         loc="lower right",
         bbox_to_anchor=(1, 0.98),
         ncols=4,

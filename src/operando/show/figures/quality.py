@@ -56,8 +56,9 @@ def goodness(rings: dict[str, xr.Dataset]) -> Exhibit:
         figure.text(0.865, 0.93 - 0.062 * i, f"— {name}", color=style["color"], fontsize=7, va="top")
     return Exhibit(
         "goodness", "How well the peaks are fitted, and how well they are known",
-        "Left: distribution of the reduced deviance of all fits; a model that is right gives values about 1 (dotted), values "
-        "right of the edge are in the last bin. Right: distribution of the 1σ error of the lattice parameter over valid points.",
+        "Left: distribution of the reduced deviance of all fits; a model that is right gives values about 1 (dotted), "
+        "values right of the edge are in the last bin. Right: distribution of the 1σ error of the lattice parameter "
+        "over valid points.",
         "Histograms of goodness of fit and of lattice-parameter errors for each ring.", figure,
         pd.concat(tables) if tables else pd.DataFrame(),
     )  # fmt: skip
@@ -147,8 +148,9 @@ def flags(table: pd.DataFrame) -> Exhibit:
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.04), handlelength=0.9, labelspacing=0.35)
     return Exhibit(
         "flags", "Valid points, and why the others are not",
-        "Share of all points of all maps that carry no flag, and of the others by the first reason that they carry. Points "
-        "outside the layer that diffracts have too few counts, as they should; the table below counts every reason.",
+        "Share of all points of all maps that carry no flag, and of the others by the first reason that they carry. "
+        "Points outside the layer that diffracts have too few counts, as they should; the table below counts all "
+        "reasons.",
         "Bars of the share of valid points and of each flag, for each ring.", figure, table,
     )  # fmt: skip
 
@@ -169,9 +171,9 @@ def positions(rings: dict[str, xr.Dataset], reflections: xr.Dataset | None) -> p
             middle = float(np.median(values))
             spread = 1.4826 * float(np.median(np.abs(values - middle)))
             error = 1.2533 * spread / np.sqrt(values.size)
-            rows.append({"series": called(name, family), "map": int(usable[0]) + 1, "points": values.size, "reference": reference,
-                         "measured": middle, "error": error, "deviation": 1e4 * (middle / reference - 1),
-                         "deviation_err": 1e4 * error / reference})  # fmt: skip
+            rows.append({"series": called(name, family), "map": int(usable[0]) + 1, "points": values.size,
+                         "reference": reference, "measured": middle, "error": error,
+                         "deviation": 1e4 * (middle / reference - 1), "deviation_err": 1e4 * error / reference})  # fmt: skip
     return pd.DataFrame(rows)
 
 
