@@ -79,7 +79,7 @@ def test_sentence_says_the_means_of_the_dataset(results):
 
 def test_an_inert_phase_is_said_not_to_change(results):
     assert (
-        "did not change beyond twice the error"
+        "did not change beyond three times its error"
         in sentences.lattice_changes("Au111", results.groups["xrd/Au111"])[0]
     )
     lines = sentences.headlines(ring_groups(results.groups))

@@ -36,18 +36,22 @@ class Gallery:
         return [*self.measured, *self.changed, *by_ring, *self.patterns, *self.believed]
 
 
-def ring_groups(groups: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
-    """The groups xrd/<ring>, by the name of the ring."""
+def ring_groups(groups: dict[str, xr.Dataset], experiment: dict | None = None) -> dict[str, xr.Dataset]:
+    """The groups xrd/<ring> by the name of the ring, in the order of the experiment file."""
     other = ("xrd/pattern", "xrd/reflections")
-    return {name.split("/")[1]: ds for name, ds in groups.items()
-            if name.startswith("xrd/") and name.count("/") == 1 and name not in other
-            and "time" in ds.dims}  # fmt: skip
+    found = {
+        name.split("/")[1]: dataset for name, dataset in groups.items()
+        if name.startswith("xrd/") and name.count("/") == 1 and name not in other and "time" in dataset.dims
+    }  # fmt: skip
+    stated = [ring["name"] for ring in ((experiment or {}).get("xrd") or {}).get("rings") or []]
+    order = [name for name in stated if name in found] + [name for name in found if name not in stated]
+    return {name: found[name] for name in order}
 
 
 def draw_all(results: Results) -> Gallery:
     """Draw every figure that the groups at hand allow."""
     groups, experiment = results.groups, results.experiment
-    gallery = Gallery(ring_groups(groups))
+    gallery = Gallery(ring_groups(groups, experiment))
     _measured(gallery, groups, experiment)
     _changed(gallery, groups, experiment)
     _patterns(gallery, groups, experiment)

@@ -96,9 +96,9 @@ def headlines(rings: dict[str, xr.Dataset]) -> list[str]:
 
 def _headline(axis: str, series: str, start: Mean, end: Mean, unit: str) -> str:
     change, error = end.value - start.value, float(np.hypot(start.error, end.error))
-    if abs(change) < 2 * error:
+    if abs(change) < 3 * error:
         size = with_error(change, error, unit, sign=True)
-        return f"{axis} of {series} did not change beyond twice the error ({size})."
+        return f"{axis} of {series} did not change beyond three times its error ({size})."
     size = f"{with_error(abs(change), error, unit)} ({percent(change / start.value)})"
     return f"{axis} of {series} {_verb(change, error)} by {size}."
 
@@ -115,19 +115,19 @@ def _lattice_change(axis: str, series: str, means: list[Mean], unit: str) -> str
             f"{axis} of {series} is {with_error(start.value, start.error, unit)} in map {a + 1} ({points})."
         )
     change, error = end.value - start.value, float(np.hypot(start.error, end.error))
-    verdict = f"{axis} of {series} {_verb(change, error)}"
+    verdict, size = f"{axis} of {series} {_verb(change, error)}", with_error(change, error, unit, sign=True)
     return (
         f"{verdict}: {with_error(start.value, start.error, unit)} in map {a + 1}, "
-        f"{with_error(end.value, end.error, unit)} in map {b + 1}, a change of "
-        f"{with_error(change, error, unit, sign=True)} ({percent(change / start.value)}; means over {start.points} and {end.points} valid points)."
+        f"{with_error(end.value, end.error, unit)} in map {b + 1}, a change of {size} "
+        f"({percent(change / start.value)}; means over {start.points} and {end.points} valid points)."
     )
 
 
 def _verb(change: float, error: float) -> str:
     if not np.isfinite(error) or error <= 0:
         return "changed by an amount of unknown error"
-    if abs(change) < 2 * error:
-        return "did not change beyond twice the error"
+    if abs(change) < 3 * error:
+        return "did not change beyond three times its error"
     return "grew" if change > 0 else "shrank"
 
 

@@ -16,7 +16,7 @@ MINUS = "\u2212"
 
 def pretty(units: str | None) -> str:
     """A unit as printed: `1/angstrom` becomes Å⁻¹."""
-    return UNITS.get(units or "", units or "")
+    return UNITS.get(units or "", (units or "").replace("/angstrom", "/Å"))
 
 
 def axis_label(name: str, units: str | None) -> str:

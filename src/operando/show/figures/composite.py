@@ -1,4 +1,4 @@
-"""Phases in false colour: up to three rings added as light."""
+"""Phases in false colour: up to four rings added as light."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..text import listed
 from .cycler import heading
 from .maps import BOTTOM, GAP, LEFT, MOST, RIGHT, TOP, _aspect, _labels, _panel_height, _scale_bar
 
-#: blue, orange, green of equal weight; they stay apart for colour-blind eyes by lightness as well
-LIGHTS = np.array([[0.16, 0.50, 1.00], [1.00, 0.52, 0.06], [0.10, 0.80, 0.50]])
+#: blue, orange, green, magenta: apart for colour-blind eyes too
+LIGHTS = np.array([[0.16, 0.50, 1.00], [1.00, 0.52, 0.06], [0.10, 0.80, 0.50], [1.00, 0.25, 0.80]])
 
 
 def pick_rings(rings: dict[str, xr.Dataset], phase_of: dict[str, str]) -> list[str]:
-    """The first ring of each phase that has an intensity map, three at most."""
+    """The first ring of each phase that has an intensity map, four at most."""
     picked: dict[str, str] = {}
     for name, ring in rings.items():
         if "intensity" in ring and np.isfinite(good(ring, "intensity", "intensity_flag").values).any():

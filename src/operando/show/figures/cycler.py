@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from ..style import PAPER, RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
-from ..text import axis_label, number, scaled, time_unit
+from ..text import axis_label, scaled, time_unit
 
 QUANTITIES = (("voltage", "voltage", "V"), ("current", "current", "A"), ("capacity", "charge", "mAh"))
 
@@ -131,11 +131,9 @@ def map_axis(time: xr.DataArray) -> tuple[float, str]:
 def heading(clock: xr.Dataset | None, time: xr.DataArray, index: int) -> str:
     """Two short lines above a map: its time (or number) and its voltage."""
     per, label = map_axis(time)
-    text = (
-        f"map {index + 1}"
-        if label == "map"
-        else f"{number(time.values[index] / per)} {label.split(' / ')[1]}"
-    )
+    digits = 0 if np.nanmax(time.values) / per >= 100 else 1
+    timed = f"{time.values[index] / per:.{digits}f} {label.rpartition(' / ')[2]}"
+    text = f"map {index + 1}" if label == "map" else timed
     if clock is None or "voltage" not in clock or not np.isfinite(clock["voltage"].values[index]):
         return text
     return f"{text}\n{clock['voltage'].values[index]:.3f} V"

@@ -46,10 +46,9 @@ def overview(rings: dict[str, xr.Dataset]) -> Exhibit:
                 continue
             change, error = _relative(means, start)
             colour, dash = SERIES[index % 6], "-" if index < 6 else "--"
-            bars = {"elinewidth": 0.8, "capsize": 1.5 if len(time) < 50 else 0.0}
-            axes.errorbar(
-                time / per, change, error, fmt=MARKS[index % 6], ls=dash, color=colour, ms=3, lw=1.0, **bars
-            )
+            cap = 1.5 if len(time) < 50 else 0.0
+            axes.errorbar(time / per, change, error, fmt=MARKS[index % 6], ls=dash, color=colour, ms=3, lw=1.0,
+                          elinewidth=0.8, capsize=cap)  # fmt: skip
             ends.append((f"{axis}  {called(name, family)}", change, colour))
             tables.append(_mean_table(called(name, family), axis, time, means))
             index += 1
@@ -100,8 +99,11 @@ def depth_and_time(
 ) -> Exhibit:
     """The lattice parameter of a ring over time and depth, a panel a family, under the voltage; same time axis."""
     axis = lattice_name(ring) or "d"
-    names = families(ring)
-    depth = {family: by_depth(one_family(ring, family), axis) for family in names}
+    depth = {family: by_depth(one_family(ring, family), axis) for family in families(ring)}
+    depth = {
+        family: d for family, d in depth.items() if d["points"].any()
+    } or depth  # empty panels say nothing
+    names = list(depth)
     time, z = ring["time"].values, ring["z"].values
     per, label = map_axis(ring["time"])
     scale = limits(np.concatenate([d["value"].values.ravel() for d in depth.values()]), 0.5, 99.5)
@@ -141,9 +143,10 @@ def _depth_caption(axis, name, names):
         if len(names) == 2
         else ""
     )
+    which = f" ({shapes})" if shapes else ""
     return (
         f"Weighted mean of {axis} over x of the valid points at each depth, for each map, with one colour scale. "
-        f"Hatched: no valid point. Below: the same numbers at some depths{f' ({shapes})' if shapes else ''}, with 1σ errors."
+        f"Hatched: no valid point. Below: the same numbers at some depths{which}, with 1σ errors."
     )
 
 

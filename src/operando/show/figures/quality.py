@@ -171,9 +171,11 @@ def positions(rings: dict[str, xr.Dataset], reflections: xr.Dataset | None) -> p
             middle = float(np.median(values))
             spread = 1.4826 * float(np.median(np.abs(values - middle)))
             error = 1.2533 * spread / np.sqrt(values.size)
-            rows.append({"series": called(name, family), "map": int(usable[0]) + 1, "points": values.size,
-                         "reference": reference, "measured": middle, "error": error,
-                         "deviation": 1e4 * (middle / reference - 1), "deviation_err": 1e4 * error / reference})  # fmt: skip
+            rows.append({
+                "series": called(name, family), "map": int(usable[0]) + 1, "points": values.size,
+                "reference": reference, "measured": middle, "error": error,
+                "deviation": 1e4 * (middle / reference - 1), "deviation_err": 1e4 * error / reference,
+            })  # fmt: skip
     return pd.DataFrame(rows)
 
 
