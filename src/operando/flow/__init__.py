@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "load_experiment": "experiment", "Experiment": "experiment", "run": "run", "Listener": "run", "Results": "results",
+    "load_experiment": "experiment", "Experiment": "experiment", "run": "job", "Listener": "job", "Results": "results",
     "Process": "results", "read_results": "store", "write_results": "store", "Stages": "stage", "versioned": "stage",
 }  # fmt: skip
 

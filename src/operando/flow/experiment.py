@@ -118,6 +118,7 @@ class XrdSection(Section):
     mask: str = "detector"
     dead: Literal["drop", "count"] = "drop"
     monitor: str = "recorded"
+    monitor_place: Literal["behind", "before"] = "behind"
     motors: tuple[str, str] | None = None
     grid: GridSection | None = None
     incomplete: bool = False

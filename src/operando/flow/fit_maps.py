@@ -23,17 +23,23 @@ MONITOR_LOST_BELOW = 0.01
 
 @versioned("1")
 def fit_map(
-    reduced: xr.Dataset, *, grid: ScanGrid, rings: Sequence[Ring], reference: float | None, points: bool
+    reduced: xr.Dataset,
+    *,
+    grid: ScanGrid,
+    rings: Sequence[Ring],
+    reference: float | None,
+    behind: bool,
+    points: bool,
 ) -> dict[str, xr.Dataset]:
     """Every quantity of one map, by group of results (see docs/decisions/0002, less the dim `time`).
 
-    `reference` is the monitor reading that intensities are scaled to; None leaves them as counted. `points`
-    keeps the pattern of every point.
+    `reference` is the monitor reading that intensities are scaled to; None leaves them as counted.
+    `behind`: the monitor is behind the sample. `points` keeps the pattern of every point.
     """
     beam = _Beam(reduced, grid, reference)
     patterns = beam.scaled(grid.sums_to_map(take(reduced, "pattern")))
     groups = {
-        "xrd": _overview(reduced, grid, beam),
+        "xrd": _overview(reduced, grid, beam, behind),
         "xrd/pattern": _pattern(patterns.sum("z", "x"), "mean over the map"),
     }
     if points:
@@ -66,7 +72,7 @@ class _Beam:
         return Sums(sums.signal, sums.variance, (sums.weight * self.relative).fillna(0.0))
 
 
-def _overview(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam) -> xr.Dataset:
+def _overview(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam, behind: bool) -> xr.Dataset:
     total = grid.sums_to_map(take(reduced, "total_counts"))
     alive = total.weight > 0
     frames = beam.frames.where(beam.measured, 1)
@@ -75,14 +81,21 @@ def _overview(reduced: xr.Dataset, grid: ScanGrid, beam: _Beam) -> xr.Dataset:
          units="counts", long_name="counts of all live pixels, a frame")  # fmt: skip
     flag = xr.where(alive, 0, int(Flag.NO_DATA)) | xr.where(beam.lost, int(Flag.MONITOR_LOST), 0)
     found["flag"] = flag_variable(flag.transpose("z", "x").values, ("z", "x"))
-    if beam.used:
-        good = alive & ~beam.lost
-        open_beam = float(np.nanpercentile(beam.monitor.where(good), 99)) if bool(good.any()) else np.nan
-        reading = beam.monitor.where(good)
-        _put(found, "transmission", -xr.apply_ufunc(np.log, reading / open_beam), 1 / reading**0.5, good,
-             units="1", long_name="absorbance -ln(I/I0)",
-             note=f"I0 = {open_beam:.6g}, the 99th percentile of the monitor in this map")  # fmt: skip
+    seen, source = (
+        (beam.monitor, "monitor") if beam.used and behind else (total.signal / frames, "summed counts")
+    )
+    _absorbance(found, seen, alive & ~beam.lost & (seen > 0), source, beam)
     return found
+
+
+def _absorbance(found: xr.Dataset, seen: xr.DataArray, good: xr.DataArray, source: str, beam: _Beam) -> None:
+    """-ln(I/I0) by what was seen behind the sample, I0 from the brightest points of the map itself."""
+    counts = seen.where(good)
+    reading = counts / beam.relative if beam.used and source == "summed counts" else counts
+    open_beam = float(np.nanpercentile(reading, 99)) if bool(good.any()) else np.nan
+    _put(found, "transmission", -xr.apply_ufunc(np.log, reading / open_beam), 1 / counts**0.5, good,
+         units="1", long_name="absorbance -ln(I/I0)", source=source,
+         note=f"I0 = {open_beam:.6g}, the 99th percentile of the {source} of this map")  # fmt: skip
 
 
 def _pattern(sums: Sums, where: str) -> xr.Dataset:

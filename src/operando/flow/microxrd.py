@@ -25,7 +25,7 @@ from .stage import KEY
 from .timeline import clock_group
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .job import Run
 
 log = logging.getLogger("operando.flow")
 
@@ -36,7 +36,9 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
 
     xrd = job.experiment.xrd
     assert xrd is not None
-    scans = _as_maps([_counted(scan, xrd) for scan in open_scans(xrd.scans, dataset=xrd.dataset)], xrd)
+    counter = None if xrd.monitor in ("recorded", "none") else xrd.monitor
+    found = open_scans(xrd.scans, dataset=xrd.dataset, motors=xrd.motors, monitor=counter)
+    scans = _as_maps([_counted(scan, xrd) for scan in found], xrd)
     plan = plan_for(job.experiment, scans[0])
     grids = [grid_of(xrd, scan) for scan in scans]
     _same_size(scans, grids)
@@ -68,7 +70,9 @@ def _one_map(
         job.listener.progress("frames", done + stop, total)
     reduced = merge_parts(parts, plan.rings)
     reduced.attrs[KEY] = digest([part.attrs[KEY] for part in parts])
-    settings = {"grid": grid, "rings": plan.rings, "reference": plan.reference, "points": plan.points}
+    settings = {
+        "grid": grid, "rings": plan.rings, "reference": plan.reference, "behind": plan.behind, "points": plan.points,
+    }  # fmt: skip
     return job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map")
 
 

@@ -23,6 +23,7 @@ BIN_PIXELS = 0.75
 class Plan:
     """Facts and reductions of an experiment, resolved against its first scan.
 
+    behind     whether the monitor is behind the sample: then it tells the transmission
     points     whether the pattern of every point is kept
     reference  the monitor reading that intensities are scaled to: the 99th percentile of the first scan, about that
                of the open beam; None leaves intensities as counted
@@ -33,6 +34,7 @@ class Plan:
     rings: tuple[Ring, ...]
     reductions: tuple[Any, ...]
     reference: float | None
+    behind: bool
     points: bool
 
 
@@ -50,7 +52,15 @@ def plan_for(experiment: Experiment, scan: Scan) -> Plan:
     geometry = geometry_of(xrd, scan)
     mask = mask_of(xrd, scan, geometry)
     rings = tuple(rings_of(experiment, geometry))
-    return Plan(geometry, mask, rings, _reductions(xrd, geometry, mask, rings), reference, xrd.point_patterns)
+    return Plan(
+        geometry,
+        mask,
+        rings,
+        _reductions(xrd, geometry, mask, rings),
+        reference,
+        xrd.monitor_place == "behind",
+        xrd.point_patterns,
+    )
 
 
 def _reductions(

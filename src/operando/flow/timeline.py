@@ -12,7 +12,7 @@ import xarray as xr
 from operando.core.errors import ExperimentError
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .job import Run
 
 
 def electrochemistry(job: Run, groups: dict[str, xr.Dataset]) -> xr.Dataset | None:

@@ -1,0 +1,5 @@
+"""`python -m operando` is the command `operando`."""
+
+from operando.cli import main
+
+main()
