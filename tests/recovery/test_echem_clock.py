@@ -76,10 +76,11 @@ def test_offset_within_2_s_and_drift_within_20_percent_at_rows_of_15_s(rng):
     assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.4
 
 
-def test_an_unknown_error_of_the_signal_is_taken_from_the_scatter(rng):
+@pytest.mark.parametrize("kind", ["charge", "slope"])
+def test_an_unknown_error_of_the_signal_is_taken_from_the_scatter(rng, kind):
     truth = Clock(-42.0, reference_utc=EPOCH)
     utc, signal = rows(truth, rng, noise=2e-3)
-    free = find_clock(utc, signal, protocol(), exposure_s=15.0, drift=False)
+    free = find_clock(utc, signal, protocol(), exposure_s=15.0, drift=False, kind=kind)
     known = find_clock(
         utc, signal, protocol(), exposure_s=15.0, drift=False, signal_err=np.full(len(utc), 2e-3)
     )
@@ -146,3 +147,54 @@ def test_to_detector_undoes_to_cycler():
     clock = Clock(12.0, drift=3e-4, reference_utc=EPOCH)
     utc = EPOCH + np.linspace(-1e5, 1e5, 7)
     np.testing.assert_allclose(clock.to_detector(clock.to_cycler(utc)), utc, atol=1e-6)
+
+
+def test_rows_of_a_map_are_joined_each_with_its_own_line_and_time(rng):
+    truth = Clock(90.0, reference_utc=EPOCH)
+    utc, signal = rows(truth, rng, noise=2e-3)
+    _, clean = rows(truth, rng, noise=0.0)
+    many = np.column_stack(
+        [clean * k + 5 * k + rng.normal(0, 2e-3 * abs(k), len(utc)) for k in (1.0, 3.0, -2.0)]
+    )
+    single = find_clock(utc, signal, protocol(), exposure_s=15.0, drift=False)
+    joined = find_clock(np.column_stack([utc] * 3), many, protocol(), exposure_s=15.0, drift=False)
+    assert abs(joined.offset_s - 90.0) < 4 * joined.offset_err_s
+    assert joined.offset_err_s == pytest.approx(single.offset_err_s / np.sqrt(3), rel=0.2)
+
+
+def test_switches_that_contradict_each_other_are_refused_not_called_a_drift(rng):
+    truth = Clock(0.0, reference_utc=EPOCH)
+    utc, signal = rows(truth, rng, noise=1e-4)
+    early = utc < EPOCH + 5 * 3600
+    signal[early] = np.interp(utc[early] - 400, utc, signal)  # the first charge is answered 400 s late
+    table = protocol().isel(record=slice(0, 9 * 360 + 400))
+    with pytest.raises(InputError, match="contradict"):
+        find_clock(utc, signal, table, exposure_s=15.0)
+    right = find_clock(utc, signal, table, exposure_s=15.0, use=[1])
+    assert abs(right.offset_s) < 4 * right.offset_err_s
+
+
+def test_offset_from_the_rings_of_the_film_twin_within_2_s_at_rows_of_15_s(tmp_path):
+    from operando.read import cycler
+    from operando.twin.film import FilmCell, film_rings
+    from operando.twin.film.beside import write_beside
+
+    cell = FilmCell.tiny(
+        rows=3, columns=2, step_z_um=6.0, maps=500, map_period_s=45.0, exposure_s=7.4, row_overhead_s=0.1, initial_rest_s=3000.0,
+        charge_s=8000.0, half_charge_s=3000.0, clock_offset_s=137.0, mean_counts=20000.0,
+    )  # fmt: skip
+    index = np.arange(150, 340)  # maps around the end of charge, at 11 000 s
+    signal = np.empty((len(index), cell.rows))
+    for place, number in enumerate(index):
+        counts = (
+            film_rings(cell, int(number), "LCO003", azimuth_bins=4).counts.sum(("x", "azimuth")).astype(float)
+        )
+        signal[place] = (counts * counts.q).sum("q") / counts.sum("q")
+    utc = cell.started_s + index[:, None] * cell.map_period_s + (np.arange(cell.rows) + 0.5) * cell.row_s
+    write_beside(cell, tmp_path, "bliss")
+    table = cycler(tmp_path / "echem" / "cell.csv")
+    # further out the lattice is no straight line of the charge any more
+    clock = find_clock(utc, signal, table, guess_s=100.0, exposure_s=cell.row_s, window_s=2400.0, use=[1])
+    assert abs(clock.offset_s - 137.0) < 2.0
+    assert abs(clock.offset_s - 137.0) < 3.5 * clock.offset_err_s
+    assert clock.offset_err_s < 2.0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
 from operando.core.errors import InputError
 
 from .clock import Clock, _stamps, current_state
+from .corners import Shape, charge_shape, event_offset, jump_shape, slope_shape
 
 
 def current_events(table: xr.Dataset, *, min_rest_s: float = 0.0) -> xr.Dataset:
@@ -43,53 +46,129 @@ def current_events(table: xr.Dataset, *, min_rest_s: float = 0.0) -> xr.Dataset:
 
 
 def find_clock(
+    utc: np.ndarray, signal: np.ndarray, table: xr.Dataset, *, drift: bool = True, max_drift: float = 1e-3,
+    min_significance: float = 5.0, use: Sequence[int] | None = None, **options,
+) -> Clock:  # fmt: skip
+    """Cycler minus detector clock from the current switches that show in image values.
+
+    The offsets of all switches with a bend or jump over `min_significance` sigma (`event_offsets`, which takes the
+    other options) give offset and, where there are two or more, drift by weighted least squares. Switches that
+    disagree by more than their errors widen the error of the result.
+
+    use        numbers of the switches (in `current_events`) to use: leave out those to which the images answer late, as
+               LCO does at the start of charge when a front has to arrive first
+    max_drift  a larger drift than any clock has means that the images answered late: refused
+
+    Raises `InputError` when no switch can be seen in the signal, or when the switches contradict each other.
+    """
+    where = str(table.attrs.get("source", "cycler table"))
+    every = event_offsets(utc, signal, table, **options)
+    seen = every["significance"].values >= min_significance
+    if use is not None:
+        seen &= np.isin(every["event"].values, list(use))
+    if not seen.any():
+        raise InputError(
+            f"none of {every.sizes['event']} current switches shows in the images", where=where,
+            fix="Give clock_offset_s as a number, widen search_s, or use a quantity that answers to the current.",
+        )  # fmt: skip
+    offset, error = every["offset"].values[seen], every["offset_err"].values[seen]
+    moment = every["utc"].values[seen] - offset
+    clock = _combine(np.array([moment, offset, error]).T, drift)
+    if abs(clock.drift) > max_drift + 3 * clock.drift_err:
+        listed = ", ".join(f"{o:.1f} +- {e:.1f} s" for o, e in zip(offset, error, strict=True))
+        raise InputError(
+            f"the switches contradict each other (offsets {listed}; a drift of {clock.drift:.2g})", where=where,
+            fix="The images may answer late to some: choose switches with use = [...], or set drift = False.",
+        )  # fmt: skip
+    return clock
+
+
+def event_offsets(
     utc: np.ndarray, signal: np.ndarray, table: xr.Dataset, *, signal_err: np.ndarray | None = None,
     guess_s: float = 0.0, search_s: float = 600.0, window_s: float = 3600.0, exposure_s: float = 0.0,
-    kind: str = "slope", drift: bool = True, min_significance: float = 5.0,
-) -> Clock:  # fmt: skip
-    """Cycler minus detector clock from the current switches that show in a series of image values.
+    kind: str = "charge",
+) -> xr.Dataset:  # fmt: skip
+    """Offset of the clocks at every current switch, from the bend or jump of an image signal there.
 
-    utc, signal   (n,) middle of each frame or row on the detector clock and a value from the images that
-                  answers to the current (an intensity, a ring position, a contrast), any order
-    signal_err    (n,) its 1-sigma error, or None: taken from the scatter around the fit
+    utc, signal   (n,) middle of each frame or row on the detector clock and a value from the images that answers to the
+                  current (an intensity, a ring position, a contrast), any order; or (n, rows), one series for each row
+                  of a map with its own times: all are used, each with its own line
+    signal_err    like signal, its 1-sigma error, or None: taken from the scatter around the fit
     guess_s       expected offset, searched within +- search_s
     window_s      how much of the series around each switch is used; cut at the neighbouring switches
     exposure_s    duration over which one value averages (a row of 15 s): the corner is rounded by it
-    kind          "slope": the signal bends at the switch (it follows the charge); "step": it jumps
-    drift         fit a drift where at least two switches are found
+    kind          "charge": the signal follows the recorded charge on both sides of the switch; "slope": it bends there,
+                  straight on both sides (wrong where the current falls slowly before it); "step": it jumps
 
-    At each switch the signal is a straight line, plus a bend or jump at the unknown moment; the offset
-    with the smallest chi-square is taken, with the error of the linearised fit. Offsets of all switches
-    that are significant give offset and drift by weighted least squares.
+    At each switch the signal is a straight line, plus a bend, the charge or a jump at the unknown moment; the moment of
+    smallest chi-square is taken, with the error of the linearised fit, joined with the error of the switch itself.
 
-    Raises `InputError` when no switch can be seen in the signal.
+    Returns over `event` (all switches): utc (s, cycler clock), offset, offset_err (s), significance (sigma of the bend,
+    charge or jump); NaN and zero where the series does not cover the switch.
     """
-    order = np.argsort(utc)
-    utc, signal = np.asarray(utc, float)[order], np.asarray(signal, float)[order]
-    error = None if signal_err is None else np.asarray(signal_err, float)[order]
-    good = np.isfinite(utc) & np.isfinite(signal)
-    utc, signal, error = utc[good], signal[good], None if error is None else error[good]
+    utc, signal = np.asarray(utc, float), np.asarray(signal, float)
+    signal = signal.reshape(len(signal), -1)
+    utc = np.broadcast_to(utc.reshape(len(utc), -1), signal.shape)
+    error = (
+        None
+        if signal_err is None
+        else np.broadcast_to(np.reshape(signal_err, (len(signal), -1)), signal.shape)
+    )
     events = current_events(table)
-    moments = events.utc.values
-    found = []
-    for index, moment in enumerate(moments):
-        low = moments[index - 1] if index else -np.inf
-        high = moments[index + 1] if index + 1 < len(moments) else np.inf
-        fit = event_offset(
-            utc, signal, float(moment), error=error, bounds=(float(low), float(high)), guess_s=guess_s,
-            search_s=search_s, window_s=window_s, exposure_s=exposure_s, kind=kind,
-        )  # fmt: skip
-        if fit is not None and fit["significance"] >= min_significance:
-            found.append(
-                (moment - fit["offset"], fit["offset"], np.hypot(fit["error"], events.utc_err.values[index]))
-            )
-    if not found:
-        raise InputError(
-            f"none of {len(moments)} current switches shows in the images within {search_s:g} s of {guess_s:g} s",
-            where=str(table.attrs.get("source", "cycler table")),
-            fix="Give clock_offset_s as a number, or use a quantity that answers to the current.",
-        )
-    return _combine(np.array(found), drift)
+    moments = np.concatenate([[-np.inf], events.utc.values, [np.inf]])
+    result = np.full((3, events.sizes["event"]), np.nan)
+    for index in range(events.sizes["event"]):
+        moment = float(moments[index + 1])
+        shape = _shape_of(kind, table, moment, exposure_s)
+        fits = []
+        for row in range(signal.shape[1]):
+            series = _series(utc[:, row], signal[:, row], None if error is None else error[:, row])
+            fit = event_offset(
+                *series, moment, shape, bounds=(float(moments[index]), float(moments[index + 2])), guess_s=guess_s,
+                search_s=search_s, window_s=window_s, sharp=kind == "step" and exposure_s <= 0,
+            )  # fmt: skip
+            fits.append(fit)
+        result[:, index] = _joined([fit for fit in fits if fit is not None])
+    return xr.Dataset(
+        {
+            "utc": events.utc, "offset": ("event", result[0], {"units": "s"}),
+            "offset_err": ("event", np.hypot(result[1], events.utc_err.values), {"units": "s"}),
+            "significance": ("event", np.nan_to_num(result[2])),
+        },
+        coords={"event": np.arange(events.sizes["event"])},
+    )  # fmt: skip
+
+
+def _shape_of(kind: str, table: xr.Dataset, moment: float, exposure_s: float) -> Shape:
+    if kind == "charge":
+        return charge_shape(_stamps(table) - moment, table["capacity"].values, exposure_s)
+    if kind not in ("slope", "step"):
+        raise InputError(f"kind = {kind!r}", where="event_offsets", fix="Use slope, charge or step.")
+    return slope_shape(exposure_s) if kind == "slope" else jump_shape(exposure_s)
+
+
+def _series(
+    utc: np.ndarray, signal: np.ndarray, error: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    good = np.isfinite(utc) & np.isfinite(signal)
+    order = np.flatnonzero(good)[np.argsort(utc[good], kind="stable")]
+    return utc[order], signal[order], None if error is None else error[order]
+
+
+def _joined(fits: list[dict[str, float]]) -> tuple[float, float, float]:
+    """Rows that see the same switch: weighted mean of their offsets, significance in quadrature."""
+    clear = [fit for fit in fits if fit["significance"] >= 3.0]
+    if not clear:
+        return np.nan, np.nan, 0.0
+    offset, error, significance = (
+        np.array([fit[k] for fit in clear]) for k in ("offset", "error", "significance")
+    )
+    weight = 1 / error**2
+    return (
+        float(np.average(offset, weights=weight)),
+        float(weight.sum() ** -0.5),
+        float(np.hypot.reduce(significance)),
+    )
 
 
 def _combine(found: np.ndarray, drift: bool) -> Clock:
@@ -109,81 +188,3 @@ def _combine(found: np.ndarray, drift: bool) -> Clock:
     if len(found) > 2:  # events that disagree more than their errors say widen the error, never narrow it
         scale = max(1.0, float(np.sqrt((weight * residual**2).sum() / (len(found) - 2))))
     return Clock(mean, mean_err * scale, slope, scale * spread**-0.5, reference, source)
-
-
-def event_offset(
-    utc: np.ndarray, signal: np.ndarray, moment: float, *, error: np.ndarray | None = None,
-    bounds: tuple[float, float] = (-np.inf, np.inf), guess_s: float = 0.0, search_s: float = 600.0,
-    window_s: float = 3600.0, exposure_s: float = 0.0, kind: str = "slope",
-) -> dict[str, float] | None:  # fmt: skip
-    """Offset (s) of one switch at cycler time `moment`, its error, and how many sigma the bend or jump has.
-
-    `bounds` are the cycler times of the switches before and after. None where there are too few points.
-    """
-    centre = moment - guess_s
-    low = max(centre - window_s, bounds[0] - guess_s + search_s * np.isfinite(bounds[0]))
-    high = min(centre + window_s, bounds[1] - guess_s - search_s * np.isfinite(bounds[1]))
-    inside = (utc >= low) & (utc <= high)
-    if inside.sum() < 8:
-        return None
-    time, value = utc[inside] - centre, signal[inside]
-    weight = np.ones(len(time)) if error is None else 1 / error[inside]
-    spacing = float(np.median(np.diff(time)))
-    first, last = max(-search_s, time[2]), min(search_s, time[-3])
-    if not first < last:
-        return None
-    grid = np.arange(first, last, max(0.25 * spacing, (last - first) / 2000))
-
-    def chi2(corner: float) -> float:
-        return _solve(time, value, weight, corner, exposure_s, kind)[0]
-
-    best = float(grid[int(np.argmin([chi2(c) for c in grid]))])
-    from scipy.optimize import minimize_scalar
-
-    step = grid[1] - grid[0] if len(grid) > 1 else spacing
-    best = float(
-        minimize_scalar(chi2, bounds=(best - step, best + step), method="bounded", options={"xatol": 1e-3}).x
-    )
-    return _judge(time, value, weight, best, exposure_s, kind, guess_s, error is None)
-
-
-def _judge(time, value, weight, corner, exposure_s, kind, guess_s, scale_errors) -> dict[str, float]:
-    smallest, coefficients = _solve(time, value, weight, corner, exposure_s, kind)
-    delta = max(1e-3, 1e-3 * float(np.ptp(time)))
-    shape = _shape(time, corner, exposure_s, kind)
-    slope = (
-        _shape(time, corner + delta, exposure_s, kind) - _shape(time, corner - delta, exposure_s, kind)
-    ) / (2 * delta)
-    parts = [np.ones_like(time), time, shape, coefficients[2] * slope]
-    spacing = float(np.median(np.diff(time)))
-    sharp = kind == "step" and exposure_s < spacing  # the jump lies anywhere between two frames
-    design = np.column_stack(parts[:3] if sharp else parts) * weight[:, None]
-    scale = smallest / max(len(time) - 4, 1) if scale_errors else 1.0
-    size = np.linalg.norm(design, axis=0)  # columns of one size, or the inverse loses the small ones
-    covariance = np.linalg.pinv((design / size).T @ (design / size)) * scale / np.outer(size, size)
-    significance = abs(coefficients[2]) / max(float(np.sqrt(covariance[2, 2])), 1e-300)
-    error = spacing / np.sqrt(12) if sharp else float(np.sqrt(covariance[3, 3]))
-    if sharp:
-        after = int(np.clip(np.searchsorted(time, corner), 1, len(time) - 1))
-        corner = 0.5 * float(time[after - 1] + time[after])
-    return {"offset": guess_s - corner, "error": error, "significance": float(significance)}
-
-
-def _shape(time: np.ndarray, corner: float, exposure_s: float, kind: str) -> np.ndarray:
-    """A bend or a jump at `corner`, averaged over the exposure."""
-    since = time - corner
-    if exposure_s <= 0:
-        return np.maximum(since, 0.0) if kind == "slope" else (since > 0).astype(float)
-    half = 0.5 * exposure_s
-    part = np.clip((since + half) / exposure_s, 0.0, 1.0)
-    if kind == "step":
-        return part
-    return np.where(np.abs(since) < half, 0.5 * exposure_s * part**2, np.maximum(since, 0.0))
-
-
-def _solve(time, value, weight, corner, exposure_s, kind) -> tuple[float, np.ndarray]:
-    design = (
-        np.column_stack([np.ones_like(time), time, _shape(time, corner, exposure_s, kind)]) * weight[:, None]
-    )
-    coefficients, *_ = np.linalg.lstsq(design, value * weight, rcond=None)
-    return float(((design @ coefficients - value * weight) ** 2).sum()), coefficients

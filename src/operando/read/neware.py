@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def read_neware(path: str | Path) -> Recorded:
             fix="A .nda file begins with NEWARE, a .ndax file is a zip archive.",
         )  # fmt: skip
     try:
-        frame = library.read(str(path), log_level="ERROR")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, about the library's own code
+            frame = library.read(str(path), log_level="ERROR")
     except Exception as error:  # the library raises whatever its parsing meets
         raise ReadError(
             f"the Neware reader gave up ({type(error).__name__}: {error})", where=str(path),
