@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from ._lz4 import HEADER, big32, decode, touches
-from ._vector import LANES, add_run, interleave, load8, prefix, store8
+from ._vector import LANES, add_run, add_wide, interleave, load8, prefetch, prefix, store8, turn
 
 #: pixels whose sums along the row are held at a time, and most pixels of a run: 17 * 15 < 256
 TILE = 512
@@ -23,11 +23,15 @@ NIBBLES = 3
 #: most noted pixels a frame; a frame with more is left to the engine for decoded images
 NOTES = 2048
 
+#: bytes of the next block that are fetched ahead
+AHEAD = 768
 GOOD, DAMAGED, LEAVE = 0, 1, 2
 
 
 @njit(nogil=True, cache=True)
-def note(planes, plane, used, side, bits, valid, first, dead, pixels, values, count):  # pragma: no cover - compiled
+def note(
+    planes, plane, used, side, bits, valid, first, dead, pixels, values, count
+):  # pragma: no cover - compiled
     """Note wanted pixels with bits in planes `side` to `used`, and clear them in all planes.
 
     Returns how many are noted, -1 if more than fit. A dead pixel is noted with value -1.
@@ -68,7 +72,9 @@ def _block(source, end, safe, out, size, plane, valid, bits):  # pragma: no cove
 
 
 @njit(nogil=True, cache=True)
-def _tile(planes, stride, plane, column, columns, nibble, wide, sums, runs, atoms, total):  # pragma: no cover - compiled
+def _tile(
+    planes, stride, plane, column, columns, nibble, wide, sums, runs, atoms, total
+):  # pragma: no cover - compiled
     """Add one tile of four planes of 32 frames to the atoms.
 
     wide, sums  addresses of work space: [4][TILE // 8][32] and [TILE + 1][32] bytes
@@ -94,23 +100,26 @@ def fused(
 ):  # fmt: skip # pragma: no cover - compiled
     """Sum up to 32 frames into atoms: total[nibble][atom][frame], uint16.
 
-    chunks, sizes   (n,) addresses and lengths of the HDF5 chunks
-    block           pixels of one bitshuffle block
-    valid           (pixels / 8,) packed bits of wanted pixels
-    tile_of         (blocks + 1,) first tile of each block; no tile: the block is not decoded
-    tile_start      (tiles,) first pixel of each tile within its block
-    run_of          (tiles + 1,) first run of each tile; run_end within the tile, run_atom the atom of each run
-    work            (32 * stride,) bytes: one decoded block a frame; wide, sums: see `_tile`
-    status          (n,) out: GOOD, DAMAGED or LEAVE (to the other engine)
-    noted           (n,) out: how many pixels of each frame are in note_pixel and note_value, -1 means dead
+        chunks, sizes   (n,) addresses and lengths of the HDF5 chunks
+        block           pixels of one bitshuffle block
+        valid           (pixels / 8,) packed bits of wanted pixels
+        tile_of         (blocks + 1,) first tile of each block; no tile: the block is not decoded
+        tile_start      (tiles,) first pixel of each tile within its block
+        run_of          (tiles + 1,) first run of each tile; run_end within the tile, run_atom the atom of each run
+        work            (32 * stride,) bytes: one decoded block a frame; wide, sums: see `_tile`
+        status          (n,) out: #: bytes of the next block that are fetched ahead
+    AHEAD = 768
+    GOOD, DAMAGED or LEAVE (to the other engine)
+        noted           (n,) out: how many pixels of each frame are in note_pixel and note_value, -1 means dead
 
-    Returns how many nibbles are in use.
+        Returns how many nibbles are in use.
     """
     bits = 8 * itemsize
     side = min(4 * NIBBLES, bits - 1)
     n = chunks.size
     planes, stripes = np.int64(work.ctypes.data), np.int64(wide.ctypes.data)
     nibbles_used = 1
+    total[0] = 0
     for frame in range(n):
         position[frame] = HEADER
         noted[frame] = 0
@@ -125,6 +134,7 @@ def fused(
         count = min(block, (pixels - first) & -8)
         plane = count >> 3
         tiles = tile_of[number + 1] - tile_of[number]
+        tiles_next = number + 2 < tile_of.size and tile_of[number + 2] > tile_of[number + 1]
         mask = np.int64(valid.ctypes.data) + (first >> 3)
         need = 0
         for frame in range(n):
@@ -137,6 +147,9 @@ def fused(
                 continue
             end = source + big32(source - 4)
             position[frame] = end - chunks[frame]
+            if tiles_next:  # the next block of this frame is due after those of 31 others
+                for line in range(0, AHEAD, 64):
+                    prefetch(end + line)
             if tiles == 0:
                 continue
             here = planes + frame * stride
@@ -146,7 +159,17 @@ def fused(
                 continue
             if found > side:
                 noted[frame] = note(
-                    here, plane, found, side, bits, mask, first, dead, note_pixel[frame], note_value[frame], noted[frame]
+                    here,
+                    plane,
+                    found,
+                    side,
+                    bits,
+                    mask,
+                    first,
+                    dead,
+                    note_pixel[frame],
+                    note_value[frame],
+                    noted[frame],
                 )
                 if noted[frame] < 0:
                     status[frame] = LEAVE
@@ -155,7 +178,9 @@ def fused(
             used[frame] = found
             need = max(need, found)
         nibbles = (need + 3) >> 2
-        nibbles_used = max(nibbles_used, nibbles)
+        if nibbles > nibbles_used:
+            total[nibbles_used:nibbles] = 0
+            nibbles_used = nibbles
         if nibbles == 0:
             continue
         for frame in range(LANES):
@@ -170,13 +195,39 @@ def fused(
                     planes, stride, plane, column, columns, nibble, stripes, np.int64(sums.ctypes.data),
                     run_end[runs], run_atom[runs], np.int64(total[nibble].ctypes.data),
                 )  # fmt: skip
-    _rest(chunks, sizes, pixels, itemsize, tile_of.size - 1, block, valid, position, status, note_pixel, note_value, noted, dead)
+    _rest(
+        chunks,
+        sizes,
+        pixels,
+        itemsize,
+        tile_of.size - 1,
+        block,
+        valid,
+        position,
+        status,
+        note_pixel,
+        note_value,
+        noted,
+        dead,
+    )
     return nibbles_used
 
 
 @njit(nogil=True, cache=True)
 def _rest(
-    chunks, sizes, pixels, itemsize, blocks, block, valid, position, status, note_pixel, note_value, noted, dead
+    chunks,
+    sizes,
+    pixels,
+    itemsize,
+    blocks,
+    block,
+    valid,
+    position,
+    status,
+    note_pixel,
+    note_value,
+    noted,
+    dead,
 ):  # pragma: no cover - compiled
     """The last pixels, fewer than 8, are stored as they are: note them one by one."""
     first = pixels & -8
@@ -201,15 +252,44 @@ def _rest(
 
 
 @njit(nogil=True, cache=True)
-def spread(total, nibbles, atoms, bins, out):  # pragma: no cover - compiled
-    """out[frame, bins[k]] += sum of atoms[k] over nibbles, for (n, bins) int32; few atoms at a time stay in cache."""
+def spread(total, nibbles, first, atoms, out):  # pragma: no cover - compiled
+    """out[frame, bin] = sum of the atoms of that bin over nibbles, for (n, bins) int32.
+
+    atoms[first[bin] : first[bin + 1]] are those of a bin. Eight bins are summed for 32 frames, then turned.
+    """
+    tile = np.empty((8, LANES), np.int32)
+    tile_at, rows = np.int64(tile.ctypes.data), np.int64(total.ctypes.data)
+    n, bins = out.shape
+    layer = np.int64(2 * LANES) * total.shape[1]
+    for start in range(0, bins, 8):
+        tile[:] = 0
+        stop = min(start + 8, bins)
+        for b in range(start, stop):
+            for k in range(first[b], first[b + 1]):
+                for nibble in range(nibbles):
+                    counts = rows + nibble * layer + 2 * LANES * np.int64(atoms[k])
+                    add_wide(tile_at + 4 * LANES * (b - start), counts, np.int64(4 * nibble))
+        if n == LANES and stop - start == 8:
+            turn(np.int64(out.ctypes.data) + 4 * start, np.int64(4 * bins), tile_at)
+        else:
+            for frame in range(n):
+                for b in range(start, stop):
+                    out[frame, b] = tile[b - start, frame]
+
+
+@njit(nogil=True, cache=True)
+def spread_wide(total, nibbles, first, atoms, out):  # pragma: no cover - compiled
+    """As `spread`, for (n, bins) int64 and bins of so many pixels that 32 bits may not do."""
+    tile = np.empty(LANES, np.int32)
+    tile_at, rows = np.int64(tile.ctypes.data), np.int64(total.ctypes.data)
+    layer = np.int64(2 * LANES) * total.shape[1]
     out[:] = 0
-    for start in range(0, atoms.size, 64):
-        stop = min(start + 64, atoms.size)
-        for frame in range(out.shape[0]):
-            row = out[frame]
-            for k in range(start, stop):
-                value = np.int32(total[0, atoms[k], frame])
-                for nibble in range(1, nibbles):
-                    value += np.int32(total[nibble, atoms[k], frame]) << np.int32(4 * nibble)
-                row[bins[k]] += value
+    for b in range(out.shape[1]):
+        for start in range(first[b], first[b + 1], 64):
+            tile[:] = 0
+            for k in range(start, min(start + 64, first[b + 1])):
+                for nibble in range(nibbles):
+                    counts = rows + nibble * layer + 2 * LANES * np.int64(atoms[k])
+                    add_wide(tile_at, counts, np.int64(4 * nibble))
+            for frame in range(out.shape[0]):
+                out[frame, b] += tile[frame]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ._vector import copy8, copy16, copy32, fill32, load8, load16, load32, load64, store8
+from ._vector import copy8, copy32, fill32, load8, load16, load32, load64, store8
 
 #: room that must lie behind every output buffer: copies go in steps of up to 32 bytes
 SLACK = 64
@@ -54,39 +54,54 @@ def _length(source, end, length):  # pragma: no cover - compiled
 
 @njit(nogil=True, cache=True, inline="always")
 def _copy_match(target, offset, length):  # pragma: no cover - compiled
-    """Repeat what lies `offset` bytes back; writes up to 31 bytes too far."""
+    """Repeat what lies `offset` bytes back; writes up to 31 bytes too far. Short ones take few branches."""
     stop = target + length
-    if offset >= 32:
-        while target < stop:
-            copy32(target, target - offset)
-            target += 32
-    elif offset == 1 or offset == 2 or offset == 4:
-        if offset == 1:
-            pattern = np.uint64(load8(target - 1)) * np.uint64(0x0101010101010101)
-        elif offset == 2:
+    if offset >= 8:
+        copy8(target, target - offset)
+        copy8(target + 8, target + 8 - offset)
+        if length > 16:
+            target += 16
+            if offset >= 32:
+                while target < stop:
+                    copy32(target, target - offset)
+                    target += 32
+            else:
+                while target < stop:
+                    copy8(target, target - offset)
+                    target += 8
+    else:
+        _copy_near(target, stop, offset)
+
+
+@njit(nogil=True, cache=True)
+def _copy_near(target, stop, offset):  # pragma: no cover - compiled
+    """A period of less than 8 bytes: the pattern is made in a register where it divides 8."""
+    if offset == 1 or offset == 2 or offset == 4:
+        if offset == 2:
             pattern = np.uint64(load16(target - 2)) * np.uint64(0x0001000100010001)
+        elif offset == 1:
+            pattern = np.uint64(load8(target - 1)) * np.uint64(0x0101010101010101)
         else:
             pattern = np.uint64(load32(target - 4)) * np.uint64(0x0000000100000001)
+        fill32(target, pattern)
+        target += 32
         while target < stop:
             fill32(target, pattern)
             target += 32
-    elif offset >= 16:
-        while target < stop:
-            copy16(target, target - offset)
-            target += 16
-    else:
-        if offset < 8:  # write one multiple of the period, then go back by that
-            for byte in range(8):
-                store8(target + byte, load8(target + byte - offset))
-            target += 8
-            offset *= (7 + offset) // offset
+    else:  # write 8 bytes one by one, then go back by a multiple of the period
+        for byte in range(8):
+            store8(target + byte, load8(target + byte - offset))
+        target += 8
+        offset *= (7 + offset) // offset
         while target < stop:
             copy8(target, target - offset)
             target += 8
 
 
 @njit(nogil=True, cache=True)
-def _rest_is_void(source, end, target, stop, offset, length, out, plane, valid):  # pragma: no cover - compiled
+def _rest_is_void(
+    source, end, target, stop, offset, length, out, plane, valid
+):  # pragma: no cover - compiled
     """Whether all that follows is a repeated plane and last literals without a bit in `valid`."""
     tail = stop - target - length
     if tail > plane or source >= end or source + 1 + tail != end or tail >= 15 or load8(source) != tail << 4:
@@ -95,7 +110,9 @@ def _rest_is_void(source, end, target, stop, offset, length, out, plane, valid):
         return False
     if offset == plane:
         column = (target - out) % plane
-        return not (touches(target - plane, valid + column, plane - column) or touches(target - column, valid, column))
+        return not (
+            touches(target - plane, valid + column, plane - column) or touches(target - column, valid, column)
+        )
     for byte in range(1, offset + 1):
         if load8(target - byte) != 0:
             return False
@@ -125,7 +142,8 @@ def decode(source, end, safe, out, size, plane, valid):  # pragma: no cover - co
         if length > end - source or length > stop - target:
             return -1
         if source + length + 32 <= safe:
-            for step in range(0, length, 32):
+            copy32(target, source)
+            for step in range(32, length, 32):
                 copy32(target + step, source + step)
         else:
             for step in range(length):
@@ -175,7 +193,10 @@ def untranspose(planes, size, itemsize, out):  # pragma: no cover - compiled
             swap = (word ^ (word >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
             word ^= swap ^ (swap << np.uint64(28))
             for pixel in range(8):
-                store8(out + (8 * k + pixel) * itemsize + byte, np.int64((word >> np.uint64(8 * pixel)) & np.uint64(255)))
+                store8(
+                    out + (8 * k + pixel) * itemsize + byte,
+                    np.int64((word >> np.uint64(8 * pixel)) & np.uint64(255)),
+                )
 
 
 @njit(nogil=True, cache=True)

@@ -109,7 +109,7 @@ def _copier(size: int):
     return copy
 
 
-copy8, copy16, copy32 = _copier(8), _copier(16), _copier(32)
+copy8, copy32 = _copier(8), _copier(32)
 
 
 #: frames that are binned side by side, one in each byte of a vector
@@ -121,7 +121,9 @@ _WIDE = ir.VectorType(ir.IntType(16), LANES)
 def _unpack(builder, a, b, high: bool):
     """Interleave the bytes of the low (or high) halves of each 16 bytes of `a` and `b`."""
     starts = [lane + (8 if high else 0) for lane in (0, 16)]
-    return builder.shuffle_vector(a, b, _mask(k for s in starts for i in range(8) for k in (s + i, LANES + s + i)))
+    return builder.shuffle_vector(
+        a, b, _mask(k for s in starts for i in range(8) for k in (s + i, LANES + s + i))
+    )
 
 
 @intrinsic
@@ -132,7 +134,8 @@ def interleave(typingctx, target, source, stride):
         target, source, stride = args
         half = ir.VectorType(BYTE, 16)
         rows = [
-            _load(builder, builder.add(source, builder.mul(stride, ir.Constant(stride.type, f))), half) for f in range(32)
+            _load(builder, builder.add(source, builder.mul(stride, ir.Constant(stride.type, f))), half)
+            for f in range(32)
         ]
         both = [builder.shuffle_vector(rows[f], rows[f + 16], _mask(range(32))) for f in range(16)]
         for _ in range(4):  # a perfect shuffle of rows f and f + 8; four of them transpose 16 x 16
@@ -217,3 +220,65 @@ def add_run(typingctx, total, after, before):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def add_wide(typingctx, total, counts, shift):
+    """total[32] (int32) += counts[32] (uint16) << shift."""
+
+    def codegen(context, builder, signature, args):
+        total, counts, shift = args
+        wide = ir.VectorType(ir.IntType(32), LANES)
+        one = builder.insert_element(
+            ir.Constant(wide, ir.Undefined),
+            builder.trunc(shift, ir.IntType(32)),
+            ir.Constant(ir.IntType(32), 0),
+        )
+        places = builder.shuffle_vector(one, one, _mask([0] * LANES))
+        value = builder.shl(builder.zext(_load(builder, counts, _WIDE), wide), places)
+        _store(builder, builder.add(_load(builder, total, wide), value), total)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def turn(typingctx, target, stride, source):
+    """Transpose int32 [8][32] at `source` into 32 rows of 8, `stride` bytes apart, at `target`."""
+
+    def codegen(context, builder, signature, args):
+        target, stride, source = args
+        four = ir.VectorType(ir.IntType(32), 4)
+        low, high = _mask([0, 8, 1, 9, 4, 12, 5, 13]), _mask([2, 10, 3, 11, 6, 14, 7, 15])
+        for column in range(0, LANES, 4):
+            rows = [
+                _load(builder, _offset(builder, source, 4 * (LANES * row + column)), four) for row in range(8)
+            ]
+            both = [builder.shuffle_vector(rows[k], rows[k + 4], _mask(range(8))) for k in range(4)]
+            for _ in range(2):  # perfect shuffles again, of 4 x 4 numbers
+                both = [
+                    builder.shuffle_vector(both[k // 2], both[k // 2 + 2], high if k % 2 else low)
+                    for k in range(4)
+                ]
+            for k, row in enumerate(both):
+                place = builder.mul(stride, ir.Constant(stride.type, column + k))
+                _store(builder, row, builder.add(target, place))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def prefetch(typingctx, address):
+    """Ask for one cache line to be read ahead; never fails."""
+
+    def codegen(context, builder, signature, args):
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(BYTE), number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(
+            function, [_pointer(builder, args[0], BYTE), *(ir.Constant(number, k) for k in (0, 3, 1))]
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen

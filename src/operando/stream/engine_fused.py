@@ -14,6 +14,9 @@ from ._vector import LANES
 from .engine_raw import Dead, Part, atom_sums, finish, frame_name, scratch
 from .plan import Plan, Target
 
+#: noted pixels up to this may be added in 32 bits: 2048 of them, and the most that `spread` finds, fit
+SMALL = 2**15
+
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
@@ -32,7 +35,9 @@ class Tiles:
         """Cut runs at tiles of `TILE` pixels and after `RUN` pixels; unwanted pixels go to one atom more."""
         pixels = plan.atom_of.size & -8
         atom = np.where(plan.atom_of >= 0, plan.atom_of, plan.atoms)[:pixels]
-        tile = np.arange(pixels) // block * -(-block // kernels.TILE) + np.arange(pixels) % block // kernels.TILE
+        tile = (
+            np.arange(pixels) // block * -(-block // kernels.TILE) + np.arange(pixels) % block // kernels.TILE
+        )
         edge = np.concatenate([[True], (atom[1:] != atom[:-1]) | (tile[1:] != tile[:-1])])
         start = np.flatnonzero(edge)
         length = np.diff(np.append(start, pixels))
@@ -40,12 +45,17 @@ class Tiles:
         pieces = np.where(wanted, -(-length // kernels.RUN), 1)
         owner = np.repeat(np.arange(start.size), pieces)
         order = np.arange(owner.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-        end = np.where(wanted[owner], np.minimum((order + 1) * kernels.RUN, length[owner]), length[owner]) + start[owner]
+        end = (
+            np.where(wanted[owner], np.minimum((order + 1) * kernels.RUN, length[owner]), length[owner])
+            + start[owner]
+        )
         tiles = np.unique(tile[start[wanted]])  # those that hold a wanted pixel
         run_tile = tile[start[owner]]
         keep = np.isin(run_tile, tiles)
         first_pixel = np.searchsorted(tile, tiles)
-        ends = end[keep] - np.repeat(first_pixel, np.bincount(np.searchsorted(tiles, run_tile[keep]), minlength=tiles.size))
+        ends = end[keep] - np.repeat(
+            first_pixel, np.bincount(np.searchsorted(tiles, run_tile[keep]), minlength=tiles.size)
+        )
         blocks = -(-pixels // block)
         return cls(
             block, np.packbits(plan.atom_of >= 0, bitorder="little"),
@@ -58,7 +68,11 @@ class Tiles:
 
 def supports(block: FrameBlock) -> bool:
     """Whether these chunks can be summed without decoding them to images."""
-    return block.codec == "bslz4" and block.chunks is not None and np.dtype(block.dtype).str in ("|u1", "<u2", "<u4")
+    return (
+        block.codec == "bslz4"
+        and block.chunks is not None
+        and np.dtype(block.dtype).str in ("|u1", "<u2", "<u4")
+    )
 
 
 def block_pixels(block: FrameBlock) -> int:
@@ -89,7 +103,6 @@ def _group(plan: Plan, tiles: Tiles, block: FrameBlock, first: int) -> dict[str,
     buffers = [np.frombuffer(chunk, np.uint8) for chunk in block.chunks[first : first + LANES]]  # type: ignore[index]
     n, itemsize = len(buffers), np.dtype(block.dtype).itemsize
     total = scratch("atoms", (kernels.NIBBLES, plan.atoms + 1, LANES), np.uint16)
-    total[:] = 0
     stride = tiles.block * itemsize + SLACK
     status, noted = np.zeros(n, np.int64), np.zeros(n, np.int64)
     pixel, value = np.empty((n, kernels.NOTES), np.int64), np.empty((n, kernels.NOTES), np.int64)
@@ -106,18 +119,25 @@ def _group(plan: Plan, tiles: Tiles, block: FrameBlock, first: int) -> dict[str,
             "the compressed image is damaged", where=frame_name(block, first + int(frame)),
             fix="Copy the file again from its source, or leave this frame out.",
         )  # fmt: skip
-    notes = {f: (pixel[f, : noted[f]], value[f, : noted[f]]) for f in range(n) if status[f] == kernels.GOOD and noted[f]}
-    left = {int(f): decode_chunk(buffers[f], block, first + int(f)) for f in np.flatnonzero(status == kernels.LEAVE)}
+    notes = {
+        f: (pixel[f, : noted[f]], value[f, : noted[f]])
+        for f in range(n)
+        if status[f] == kernels.GOOD and noted[f]
+    }
+    left = {
+        int(f): decode_chunk(buffers[f], block, first + int(f))
+        for f in np.flatnonzero(status == kernels.LEAVE)
+    }
     return {target.name: _part(plan, target, total, nibbles, n, notes, left) for target in plan.targets}
 
 
 def _part(plan: Plan, target: Target, total, nibbles: int, n: int, notes: dict, left: dict) -> Part:
     """Bins of one target: summed atoms, noted pixels one by one, and frames left to the other engine."""
-    signal = np.empty((n, target.bins), np.int32)
-    kernels.spread(total, nibbles, *target.pairs, signal)
-    lost, lost_dark = {}, {}
-    if notes or left:
+    signal = np.empty((n, target.bins), np.int64 if target.wide else np.int32)
+    (kernels.spread_wide if target.wide else kernels.spread)(total, nibbles, *target.by_bin, signal)
+    if left or any((value > SMALL).any() for _, value in notes.values()):
         signal = signal.astype(np.int64)
+    lost, lost_dark = {}, {}
     for frame, (pixel, value) in notes.items():
         atoms = plan.atom_of[pixel]
         bins = np.where(atoms >= 0, target.atoms[atoms], -1)
@@ -146,7 +166,13 @@ def decode_chunk(chunk, block: FrameBlock, frame: int) -> np.ndarray:
     image = np.empty(block.shape[0] * block.shape[1], block.dtype)
     work = scratch("one block", 2**20 + SLACK, np.uint8)
     if not decode_frame(
-        data.ctypes.data, data.size, image.size, image.itemsize, work.ctypes.data, work.size, image.ctypes.data
+        data.ctypes.data,
+        data.size,
+        image.size,
+        image.itemsize,
+        work.ctypes.data,
+        work.size,
+        image.ctypes.data,
     ):
         raise ReadError(
             "the compressed image is damaged", where=frame_name(block, frame),

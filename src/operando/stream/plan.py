@@ -20,6 +20,8 @@ from .tables import Axes, Fixed, axes, live_pixels, on_shape, pixel_bins, pixel_
 
 #: most pixels of one atom: 4095 pixels of at most 15 counts fit in 16 bits
 ATOM_PIXELS = 4095
+#: 500 000 pixels of at most 4095 counts, and some more, fit in 31 bits
+WIDE_PIXELS = 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,7 @@ class Target:
 
     atoms     (atoms,) int32: bin of each atom, -1 for none
     weight    what a live pixel adds to the weight of its bin, `Fixed`
+    most_pixels  of one bin
     dark      what has to be taken off the counts of each pixel, `Fixed`, or None
     """
 
@@ -38,6 +41,7 @@ class Target:
     dark: Fixed | None
     weight_sum: np.ndarray
     dark_sum: np.ndarray | None
+    most_pixels: int
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,10 +52,18 @@ class Target:
         return 1 if self.axes is None else self.axes.size
 
     @cached_property
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Atoms that this target wants, and their bins, int32 each."""
-        used = np.flatnonzero(self.atoms >= 0).astype(np.int32)
-        return used, self.atoms[used]
+    def by_bin(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the atoms of each bin begin, (bins + 1,), and the atoms sorted by bin, int32."""
+        used = np.flatnonzero(self.atoms >= 0)
+        order = np.argsort(self.atoms[used], kind="stable")
+        return np.searchsorted(self.atoms[used][order], np.arange(self.bins + 1)), used[order].astype(
+            np.int32
+        )
+
+    @property
+    def wide(self) -> bool:
+        """Whether a bin has so many pixels that counts of up to 4095 in each may not fit in 32 bits."""
+        return self.most_pixels > WIDE_PIXELS
 
     def lost(self, pixels: np.ndarray, atom_of: np.ndarray, part: Fixed) -> np.ndarray:
         """(bins,) int64: what the dead `pixels` of one frame would have added, in units of `part`."""
@@ -177,6 +189,7 @@ def _target(reduction, edges, bins, atoms, cache: dict) -> Target:
         reduction.name, edges, atoms.astype(np.int32), weight, dark,
         _bincount(bins[used], weight.units[used], size),
         None if dark is None else _bincount(bins[used], dark.units[used], size),
+        int(np.bincount(bins[used]).max()),
     )  # fmt: skip
 
 

@@ -53,7 +53,10 @@ class Program:
     def _fused(self, block: FrameBlock) -> tuple[int, str]:
         """Pixels of a bitshuffle block if the fused engine can serve these frames, else 0; and why."""
         if not supports(block):
-            return 0, f"{block.codec} {np.dtype(block.dtype)}: the fused engine needs bitshuffle-LZ4 of unsigned integers"
+            return (
+                0,
+                f"{block.codec} {np.dtype(block.dtype)}: the fused engine needs bitshuffle-LZ4 of unsigned integers",
+            )
         if self.dead_value not in (None, int(np.iinfo(self.dtype).max)):
             return 0, f"the dead value {self.dead_value} is not the largest of {self.dtype}"
         size = block_pixels(block)
