@@ -64,7 +64,7 @@ def test_offset_within_2_s_and_drift_within_20_percent_at_rows_of_15_s(rng):
     truth = Clock(137.0, drift=1e-4, reference_utc=EPOCH)
     pulls, offsets, drifts = [], [], []
     table = protocol()
-    for _ in range(12):
+    for _ in range(8):
         utc, signal = rows(truth, rng, noise=1e-4)  # 0.1 % of what the signal changes in an hour of charge
         clock = find_clock(utc, signal, table, guess_s=100, exposure_s=15.0, window_s=5400)
         middle = clock.reference_utc
@@ -180,8 +180,8 @@ def test_offset_from_the_rings_of_the_film_twin_within_2_s_at_rows_of_15_s(tmp_p
     from operando.twin.film.beside import write_beside
 
     cell = FilmCell.tiny(
-        rows=3, columns=2, step_z_um=6.0, maps=500, map_period_s=45.0, exposure_s=7.4, row_overhead_s=0.1, initial_rest_s=3000.0,
-        charge_s=8000.0, half_charge_s=3000.0, clock_offset_s=137.0, mean_counts=20000.0,
+        rows=3, columns=2, step_z_um=6.0, maps=500, map_period_s=45.0, exposure_s=7.4, row_overhead_s=0.1,
+        initial_rest_s=3000.0, charge_s=8000.0, half_charge_s=3000.0, clock_offset_s=137.0, mean_counts=20000.0,
     )  # fmt: skip
     index = np.arange(150, 340)  # maps around the end of charge, at 11 000 s
     signal = np.empty((len(index), cell.rows))

@@ -235,3 +235,23 @@ def test_battery_data_format_there_and_back(tmp_path, ending, machine):
     for name in ("time", "utc", "voltage", "current", "capacity", "step", "cycle"):
         np.testing.assert_allclose(back[name], table[name], atol=1e-12, err_msg=name)
     assert back.attrs["format"].startswith("Battery Data Format")
+
+
+def test_rows_without_a_time_are_left_out_and_counted(tmp_path):
+    volts = [*V[:50], "", *V[51:]]
+    read = cycler(csv(tmp_path, "time_s,voltage_V,current_mA", [T, volts, I_MA]))
+    assert read.sizes["record"] == 99
+    assert any("1 rows without" in warning for warning in read.attrs["warnings"])
+    with pytest.raises(ReadError, match="no row"):
+        cycler(csv(tmp_path, "time_s,voltage_V,current_mA", [T, [""] * 100, I_MA]))
+
+
+def test_the_hour_that_comes_twice_in_autumn_is_passed_without_a_jump(tmp_path):
+    import pandas as pd
+
+    true = pd.Timestamp("2025-10-25T23:30:00Z") + pd.to_timedelta(T * 10, unit="s")
+    local = true.tz_convert("Europe/Berlin").tz_localize(None).strftime("%Y-%m-%d %H:%M:%S")
+    read = cycler(
+        csv(tmp_path, "time_s,voltage_V,current_mA,DateTime", [T * 10, V, I_MA, local]), zone="Europe/Berlin"
+    )
+    np.testing.assert_allclose(read.utc, (true.tz_localize(None) - pd.Timestamp(0)).total_seconds())

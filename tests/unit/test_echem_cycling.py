@@ -18,6 +18,7 @@ from operando.echem import (
     plated,
     rate_capability,
     steps,
+    summary,
     thin,
 )
 from operando.echem.clock import Clock
@@ -227,3 +228,15 @@ def test_nyquist_and_bode_columns():
     assert float(figure.modulus[0]) == 5.0
     assert float(figure.minus_z_im[0]) == 4.0
     assert float(figure.phase[0]) == pytest.approx(-53.13, abs=0.01)
+
+
+def test_the_quick_look_says_what_was_measured():
+    said = summary(
+        table(CYCLE * 2).assign_attrs(format="csv", start="", start_local="", warnings=["beware"]),
+        area_cm2=0.5,
+    )
+    assert said["steps"] == "2 charge, 2 discharge, 4 rest"
+    assert said["charge capacity"] == "1 mAh first, 1 mAh last (2 mAh/cm2)"
+    assert said["coulombic efficiency"].startswith("95.00%")
+    assert said["started"] == "unknown"
+    assert said["note 1"] == "beware"

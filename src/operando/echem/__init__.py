@@ -15,7 +15,7 @@ _HOME = {
     "branch": "differential", "differential_capacity": "differential", "differential_voltage": "differential",
     "voltage_noise": "differential", "ordering_point": "ordering", "lithium_content": "ordering",
     "faraday_thickness": "plating", "plated": "plating",
-    "lithium_balance": "balance", "thin": "curves", "alignment": "curves", "nyquist": "curves",
+    "lithium_balance": "balance", "thin": "curves", "alignment": "curves", "nyquist": "curves", "summary": "curves",
     "film_diffusion": "transient", "cottrell": "transient", "sweep_onset": "transient",
     "kramers_kronig": "consistency", "fit_circuit": "circuits", "fit_series": "circuits",
     "circuit_impedance": "circuits", "conductivity": "materials", "area_resistance": "materials",

@@ -89,3 +89,37 @@ def nyquist(spectrum: xr.Dataset, fit: xr.Dataset | None = None) -> xr.Dataset:
             {"units": "degrees", "long_name": "phase"},
         )
     return xr.Dataset(data, coords={"frequency": spectrum["frequency"]})
+
+
+def summary(
+    table: xr.Dataset, *, area_cm2: float | None = None, nominal_mAh: float | None = None
+) -> dict[str, str]:
+    """What a quick look in the terminal says about a record: label -> text, in order of interest."""
+    from .cycling import cycles, steps
+
+    runs, every = steps(table), cycles(table, area_cm2=area_cm2, nominal_mAh=nominal_mAh)
+    time, voltage, current = (table[name].values for name in ("time", "voltage", "current"))
+    kinds = runs["kind"].values
+    start = table.attrs.get("start") or table.attrs.get("start_local") or "unknown"
+    zone = "" if table.attrs.get("start") or start == "unknown" else " local time, zone unknown"
+    lines = {
+        "format": f"{table.attrs.get('format', '')} {table.attrs.get('technique', '')}".strip(),
+        "records": f"{len(time)}, {(time[-1] - time[0]) / 3600:.2f} h", "started": f"{start}{zone}",
+        "voltage": f"{np.nanmin(voltage):.4f} to {np.nanmax(voltage):.4f} V",
+        "current": f"{np.nanmin(current) * 1e3:.4g} to {np.nanmax(current) * 1e3:.4g} mA",
+        "steps": ", ".join(f"{int((kinds == kind).sum())} {kind}" for kind in ("charge", "discharge", "rest")),
+    }  # fmt: skip
+    for name in ("charge", "discharge"):
+        values = every[f"{name}_capacity"].values
+        if np.isfinite(values).any():
+            good = values[np.isfinite(values)]
+            areal = f" ({good[-1] / area_cm2:.4g} mAh/cm2)" if area_cm2 else ""
+            lines[f"{name} capacity"] = f"{good[0]:.4g} mAh first, {good[-1]:.4g} mAh last{areal}"
+    efficiency = every["coulombic_efficiency"].values
+    if np.isfinite(efficiency).any():
+        lines["coulombic efficiency"] = (
+            f"{np.nanmedian(efficiency):.2%} (median of {np.isfinite(efficiency).sum()} cycles)"
+        )
+    for number, warning in enumerate(table.attrs.get("warnings", [])):
+        lines[f"note {number + 1}"] = str(warning)
+    return lines

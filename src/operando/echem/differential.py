@@ -95,8 +95,8 @@ def differential_capacity(
         },
         coords={"voltage": ("voltage", centre[inside], {"units": "V", "long_name": "voltage"})},
         attrs={
-            "smoothing": f"Gaussian, sigma {sigma_V * 1e3:g} mV", "resolution_V": FWHM * total,
-            "voltage_noise_V": noise, "capacity_mAh": passed,
+            "smoothing": f"Gaussian, sigma {sigma_V * 1e3:g} mV", "resolution_V": float(FWHM * total),
+            "voltage_noise_V": float(noise), "capacity_mAh": float(passed),
         },
     )  # fmt: skip
 
@@ -159,7 +159,8 @@ def differential_voltage(
         },
         coords={"capacity": ("capacity", grid, {"units": "mAh", "long_name": "charge since the branch began"})},
         attrs={
-            "smoothing": f"Gaussian, sigma {sigma:.4g} mAh", "resolution_mAh": FWHM * sigma, "voltage_noise_V": noise
+            "smoothing": f"Gaussian, sigma {sigma:.4g} mAh", "resolution_mAh": float(FWHM * sigma),
+            "voltage_noise_V": float(noise),
         },
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -65,6 +65,7 @@ def cycler_table(
     if "utc" in found and np.asarray(recorded.columns[found["utc"].text]).dtype.kind not in "iuf":
         found["local"] = found.pop("utc")  # dates in words (ISO 8601, with or without a zone)
     _require(found, recorded, labels)
+    recorded = _dated_rows(recorded, found, warnings)
     found |= {role: parse_label(text) for role, text in recorded.given.items()}
     if "capacity" in recorded.given:
         found = {role: label for role, label in found.items() if role not in ("net", "dq", "charged")}
@@ -114,6 +115,24 @@ def _require(found: dict[str, Label], recorded: Recorded, labels: list[Label]) -
             fix="Name the columns with their units, for example: Test Time / s, Voltage / V, Current / A; "
             "or say which is which with columns = {voltage = \"...\"}.",
         )  # fmt: skip
+
+
+def _dated_rows(recorded: Recorded, found: dict[str, Label], warnings: list[str]) -> Recorded:
+    """Rows without a time or a voltage (comments of the instrument, blank lines) are left out and counted."""
+    keep = np.ones(len(next(iter(recorded.columns.values()))), bool)
+    for role in ("time", "utc", "voltage"):
+        if role in found:
+            keep &= np.isfinite(
+                as_numbers(recorded.columns[found[role].text], found[role].text, recorded.path)
+            )
+    if keep.all():
+        return recorded
+    if not keep.any():
+        raise ReadError(
+            "no row has a time and a voltage", where=recorded.path, fix="Is the measurement empty?"
+        )
+    warnings.append(f"{int((~keep).sum())} rows without a time or a voltage are left out")
+    return replace(recorded, columns={name: np.asarray(c)[keep] for name, c in recorded.columns.items()})
 
 
 def _numbers(recorded: Recorded, label: Label, role: str, warnings: list[str]) -> np.ndarray:
