@@ -118,7 +118,8 @@ def switches(table: xr.Dataset) -> np.ndarray:
 
 def current_state(current: np.ndarray) -> np.ndarray:
     """1 charge, 0 rest, -1 discharge, by 1e-3 of the largest current."""
-    limit = 1e-3 * float(np.nanmax(np.abs(current), initial=0.0))
+    current = np.nan_to_num(current)  # a record without a current counts as rest
+    limit = 1e-3 * float(np.max(np.abs(current), initial=0.0))
     return np.where(np.abs(current) > limit, np.sign(current), 0).astype(np.int8)
 
 

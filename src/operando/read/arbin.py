@@ -20,6 +20,8 @@ UNITS = {
 def read_res(path: str | Path) -> Recorded:
     """Columns of the table Channel_Normal_Table, in order of the data points.
 
+    The names and units are those that MITS Pro writes; tested on tables made by hand, not on a file of the instrument.
+
     Raises `ReadError` where the file is no Arbin database, `ExtraMissing` without the library.
     """
     library = require_extra("access_parser", "echem", f"reading {Path(path).name} (Arbin)")

@@ -92,17 +92,22 @@ def cycler_table(
     used = {
         found[r].text for r in ("time", "utc", "voltage", "current", "step", "cycle", "net") if r in found
     }
+    main = {name: (RECORD, array, _attrs(name, found)) for name, array in table.items()}
     return xr.Dataset(
-        {
-            name: (RECORD, array, {"units": VARIABLES[name][0], "long_name": VARIABLES[name][1]})
-            for name, array in table.items()
-        }
+        main
         | _extra(recorded, labels, used),
         attrs={
             "source": recorded.path, "format": recorded.format, "technique": recorded.technique,
             **clock.facts, "warnings": warnings, **recorded.facts,
         },
     )  # fmt: skip
+
+
+def _attrs(name: str, found: dict[str, Label]) -> dict[str, str]:
+    """Units, long name, and the column of the file that a variable was read from, where it is one column."""
+    unit, text = VARIABLES[name]
+    origin = found.get("net" if name == "capacity" else name)
+    return {"units": unit, "long_name": text} | ({"column": origin.text} if origin is not None else {})
 
 
 def _require(found: dict[str, Label], recorded: Recorded, labels: list[Label]) -> None:
