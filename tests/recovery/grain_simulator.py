@@ -43,7 +43,7 @@ def open_weight(shadow=(215, 235), gaps=((40, 44), (301, 304))) -> np.ndarray:
     """Weight (azimuth, q): zero in gaps and shadow, falling towards large azimuth elsewhere."""
     weight = np.repeat((1.0 - 0.3 * AZIMUTH / 360)[:, None], len(Q), axis=1)
     for first, last in (shadow, *gaps):
-        weight[(AZIMUTH > first) & (AZIMUTH < last)] = 0.0
+        weight[(first < AZIMUTH) & (last > AZIMUTH)] = 0.0
     return weight
 
 
@@ -96,6 +96,6 @@ def random_grains(rng, number: int, shape=(20, 12), counts=(150.0, 600.0), maps=
                 max(born, 0),
                 born + 1 + int(rng.exponential(6)) if maps > 1 else 10**6,
                 rng.normal(0, rate) if rate else 0.0,
-            )  # fmt: skip
+            )
         )
     return grains

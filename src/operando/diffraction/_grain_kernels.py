@@ -70,6 +70,9 @@ def exceeds(n, mu, alpha, log_p):
     # -ln P <= z^2 + O(1) for these tails, so a small z cannot reach log_p (checked by a unit test)
     if excess * excess < -0.5 * log_p * (mu + alpha * n):
         return False
+    # for alpha <= 1 the tail is heavier than a normal one: a fifth off its z^2 at log_p is safe
+    if alpha <= 1.0 and excess * excess < 0.8 * (-2 * log_p - math.log(-2 * log_p) - 1.84) * (mu + alpha * n):
+        return False
     return log_upper_tail(n, mu, alpha) <= log_p
 
 
@@ -84,6 +87,8 @@ def reference_background(n, w, ref, ref_w, dispersion, scale_to_image, mu, alpha
         for j in range(cols):
             good = w[i, j] > 0.0 and ref_w[i, j] > 0.0 and math.isfinite(n[i, j]) and math.isfinite(ref[i, j])
             valid[i, j] = good
+            if not good:
+                n[i, j] = 0.0
             ratio = w[i, j] / ref_w[i, j] if good else 0.0
             mu[i, j] = ref[i, j] * ratio if good else 0.0
             alpha[i, j] = ratio * dispersion
@@ -113,25 +118,29 @@ def azimuth_background(n, w, labels, half, guard, mu, alpha, valid):
     mu_i = w_i * sum(n) / sum(w) over guard < |i - k| <= half. Bins with under a fifth of a full window are not valid.
     """
     rows, cols = n.shape
-    sum_n = np.empty(3 * rows + 1)
-    sum_w = np.empty(3 * rows + 1)
+    span = rows + 2 * half + 1
+    sum_n = np.zeros(span + 1)
+    sum_w = np.zeros(span + 1)
     for j in range(cols):
-        sum_n[0] = sum_w[0] = 0.0
         full = 0.0
-        for k in range(3 * rows):
-            i = k % rows
-            use = w[i, j] > 0.0 and math.isfinite(n[i, j])
-            if k < rows and use:
+        for i in range(rows):
+            valid[i, j] = w[i, j] > 0.0 and math.isfinite(n[i, j])
+            if valid[i, j]:
                 full += w[i, j]
-            use = use and labels[i, j] == 0
+            else:
+                n[i, j] = 0.0
+        i = (-half) % rows
+        for k in range(span):
+            use = valid[i, j] and labels[i, j] == 0
             sum_n[k + 1] = sum_n[k] + (n[i, j] if use else 0.0)
             sum_w[k + 1] = sum_w[k] + (w[i, j] if use else 0.0)
+            i = i + 1 if i + 1 < rows else 0
         least = 0.2 * full * 2 * (half - guard) / rows
         for i in range(rows):
-            c = i + rows
+            c = i + half
             m = sum_n[c + half + 1] - sum_n[c + guard + 1] + sum_n[c - guard] - sum_n[c - half]
             weight = sum_w[c + half + 1] - sum_w[c + guard + 1] + sum_w[c - guard] - sum_w[c - half]
-            good = w[i, j] > 0.0 and math.isfinite(n[i, j]) and weight > least and weight > 0.0
+            good = valid[i, j] and weight > least and weight > 0.0
             valid[i, j] = good
             alpha[i, j] = w[i, j] / weight if good else 0.0
             mu[i, j] = alpha[i, j] * m if good else 0.0
@@ -145,31 +154,34 @@ def significant(n, mu, alpha, valid, log_p, log_grow, box_correlation, mask, see
     mask is only filled when there is one.
     """
     rows, cols = n.shape
-    box_n, box_mu, box_a = np.zeros((rows, cols)), np.zeros((rows, cols)), np.zeros((rows, cols))
-    line = np.zeros((rows, cols, 3))
-    for i in range(rows):
+    line = np.empty((3, rows, cols))
+    for i in range(rows):  # invalid bins hold zeros
         for j in range(cols):
-            for k in range(max(j - 1, 0), min(j + 2, cols)):
-                if valid[i, k]:
-                    line[i, j, 0] += n[i, k]
-                    line[i, j, 1] += mu[i, k]
-                    line[i, j, 2] += mu[i, k] * alpha[i, k]
+            c0, c1, c2 = n[i, j], mu[i, j], mu[i, j] * alpha[i, j]
+            if j:
+                c0, c1, c2 = c0 + n[i, j - 1], c1 + mu[i, j - 1], c2 + mu[i, j - 1] * alpha[i, j - 1]
+            if j + 1 < cols:
+                c0, c1, c2 = c0 + n[i, j + 1], c1 + mu[i, j + 1], c2 + mu[i, j + 1] * alpha[i, j + 1]
+            line[0, i, j], line[1, i, j], line[2, i, j] = c0, c1, c2
     seeds = 0
+    bound = -0.5 * log_p
     for i in range(rows):
-        up, down = (i - 1) % rows, (i + 1) % rows
+        up, down = i - 1 if i else rows - 1, i + 1 if i + 1 < rows else 0
         for j in range(cols):
             seed[i, j] = False
             if not valid[i, j]:
                 continue
-            box_n[i, j] = line[up, j, 0] + line[i, j, 0] + line[down, j, 0]
-            box_mu[i, j] = line[up, j, 1] + line[i, j, 1] + line[down, j, 1]
-            total = line[up, j, 2] + line[i, j, 2] + line[down, j, 2]
-            box_a[i, j] = box_correlation * (total / box_mu[i, j] if box_mu[i, j] > 0 else alpha[i, j])
-            if exceeds(n[i, j], mu[i, j], alpha[i, j], log_p) or exceeds(
-                box_n[i, j], box_mu[i, j], box_a[i, j], log_p
-            ):
-                seed[i, j] = True
-                seeds += 1
+            hit = exceeds(n[i, j], mu[i, j], alpha[i, j], log_p)
+            if not hit:
+                box_n = line[0, up, j] + line[0, i, j] + line[0, down, j]
+                box_mu = line[1, up, j] + line[1, i, j] + line[1, down, j]
+                spread = box_correlation * (line[2, up, j] + line[2, i, j] + line[2, down, j])
+                over = box_n - box_mu  # the bound of `exceeds`, times box_mu
+                if over > 0.0 and over * over * box_mu >= bound * (box_mu * box_mu + spread * box_n):
+                    box_alpha = spread / box_mu if box_mu > 0.0 else box_correlation * alpha[i, j]
+                    hit = exceeds(box_n, box_mu, box_alpha, log_p)
+            seed[i, j] = hit
+            seeds += hit
     if seeds:
         for i in range(rows):
             for j in range(cols):

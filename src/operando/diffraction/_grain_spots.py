@@ -159,12 +159,12 @@ def segment(
     parent, flags, peak, bins = np.zeros((4, size_max + 1), np.int64)
     member, owner = np.zeros((2, size_max), np.int64)
     moments, tail = np.zeros((size_max + 1, 12)), np.zeros(size_max + 1)
-    filled = 0
+    filled, per_count = 0, 1.0 / dispersion
     for p in range(points):
         wp, rp, rwp = p if len(weight) > 1 else 0, p if len(ref) > 1 else 0, p if len(ref_weight) > 1 else 0
         for i in range(rows):
             for j in range(cols):
-                n[i, j] = counts[p, i, j] / dispersion
+                n[i, j] = counts[p, i, j] * per_count
                 w[i, j] = weight[wp, i, j]
         if background == AZIMUTH:
             azimuth_background(n, w, nothing, half, guard, mu, alpha, valid)
@@ -173,7 +173,7 @@ def segment(
             reference_background(n, w, ref[rp], ref_weight[rwp], ref_dispersion, scaled, mu, alpha, valid)
         count_valid(valid, seen)
         count = 0
-        for turn in range(3 if background == AZIMUTH else 1):  # its spots, once known, leave the background
+        for turn in range(2 if background == AZIMUTH else 1):  # its spots, once known, leave the background
             if turn:
                 azimuth_background(n, w, labels, half, guard, mu, alpha, valid)
             if rule == MEAN:

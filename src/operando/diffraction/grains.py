@@ -51,7 +51,7 @@ class GrainSearch:
     grow: float = 1e-3
     factor: float = 10.0
     diagonal: bool = True
-    split: float = 0.3
+    split: float = 0.5
     margin: int = 2
     scale: Literal["weight", "image"] = "weight"
     smooth_deg: float = 0.0

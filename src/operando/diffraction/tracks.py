@@ -27,7 +27,7 @@ class TrackSearch:
     """
 
     azimuth_deg: float = 1.0
-    gate_deg: float = 5.0
+    gate_deg: float = 2.0
     reach: tuple[int, int] = (2, 1)
     max_gap: int = 1
     rotation_deg: float = 1.0
@@ -97,7 +97,7 @@ def _assign(active, rows, table, index, step, search) -> list[_Track | None]:
         + (off[1] / 2) ** 2
         + (light / 2) ** 2
     )
-    limit = 2 * (search.gate_deg / search.azimuth_deg) ** 2 + 10.0
+    limit = (search.gate_deg / search.azimuth_deg) ** 2 + 10.0
     allowed = (
         (turn <= search.gate_deg) & (gap[0] <= search.reach[0] + 1e-6) & (gap[1] <= search.reach[1] + 1e-6)
     )
