@@ -19,7 +19,8 @@ def record(seed: int, size: int) -> xr.Dataset:
     time = np.cumsum(rng.choice([0.0, 0.5, 10.0, 300.0], size))
     return xr.Dataset(
         {
-            "time": ("record", time), "utc": ("record", 1.7e9 + time), "voltage": ("record", rng.normal(3.7, 0.2, size)),
+            "time": ("record", time), "utc": ("record", 1.7e9 + time),
+            "voltage": ("record", rng.normal(3.7, 0.2, size)),
             "current": ("record", rng.choice([-1e-3, 0.0, 1e-3], size)), "capacity": ("record", rng.normal(0, 1, size)),
             "step": ("record", rng.integers(0, 3, size)), "cycle": ("record", np.zeros(size, int)),
         }
