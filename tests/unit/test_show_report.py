@@ -111,6 +111,16 @@ def test_settings_versions_and_digests_are_there(results, html):
         assert note in html
 
 
+def test_steps_of_many_maps_are_told_once_and_every_digest_is_kept():
+    many = synthetic_results.build(maps=2)
+    many.processes = [
+        synthetic_results.Process("map", "1", 0.5, {}, {"reduced": f"sha256:{i:04d}"}) for i in range(7)
+    ]
+    text = render(many)
+    assert "<td>7</td><td>3.5 s</td>" in text
+    assert all(f"sha256:{i:04d}" in text for i in range(7))
+
+
 def test_text_from_outside_is_escaped(results):
     nasty = synthetic_results.build(maps=2)
     nasty.title = "<script>alert(1)</script>"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .figures import cell, composite, cycler, lattice, maps, pattern, quality
+from .figures import cell, composite, cycler, lattice, maps, pattern, quality, rows
 from .style import Exhibit
 from .summary import good, lattice_name
 
@@ -74,12 +74,12 @@ def _measured(gallery, groups, experiment):
 
 def _changed(gallery, groups, experiment):
     xrd, clock, rings = groups.get("xrd"), groups.get("clock"), gallery.rings
-    rows = maps.component_rows(xrd, rings)
-    if rows:
+    quantities = rows.component_rows(xrd, rings)
+    if quantities:
         gallery.changed.append(
             maps.small_multiples(
                 "maps", "Absorption and components over time",
-                "Absorption of the cell and intensity of each ring above its background, where valid.", rows, clock,
+                "Absorption of the cell and intensity of each ring above its background, where valid.", quantities, clock,
             )
         )  # fmt: skip
     else:
@@ -112,7 +112,7 @@ def _of_ring(name, ring, clock, echem):
         f"{name}-maps",
         f"{axis} from {name}, map by map",
         f"{axis} at every valid point.",
-        maps.lattice_rows(name, ring),
+        rows.lattice_rows(name, ring),
         clock,
     )
     return (

@@ -98,10 +98,29 @@ def page(results: Results, gallery: Gallery) -> dict[str, Any]:
         "fits": sentences.fits_believed(gallery.counts, rings) if len(gallery.counts) else [],
         "positions": sentences.positions_believed(gallery.positions) if rings else "",
         "clock": sentences.clock_believed(results.experiment, groups),
-        "settings": as_toml(results.experiment), "contents": contents(groups), "processes": results.processes,
-        "machine": results.machine, "command": results.command, "wall": sum(p.seconds for p in results.processes),
-        "inputs": {k: v for p in results.processes for k, v in p.inputs.items()},
+        "settings": as_toml(results.experiment), "contents": contents(groups), "processes": steps(results.processes),
+        "machine": results.machine, "command": results.command,
+        "inputs": inputs(results.processes),
     }  # fmt: skip
+
+
+def steps(processes) -> list[dict[str, Any]]:
+    """Processing steps with repeats of one name and version (a map each) told together."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for p in processes:
+        step = found.setdefault(
+            (p.name, p.version), {"name": p.name, "version": p.version, "times": 0, "seconds": 0.0, "how": []}
+        )
+        step["times"] += 1
+        step["seconds"] += p.seconds
+        if p.detail and p.detail not in step["how"]:
+            step["how"].append(p.detail)
+    return list(found.values())
+
+
+def inputs(processes) -> list[tuple[str, str, str]]:
+    """Step, input and digest, each once, in order."""
+    return list(dict.fromkeys((p.name, name, value) for p in processes for name, value in p.inputs.items()))
 
 
 def started(groups) -> str:

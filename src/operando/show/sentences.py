@@ -211,7 +211,7 @@ def positions_believed(table) -> str:
     worst = table.iloc[table["deviation"].abs().to_numpy().argmax()]
     size = with_error(worst["deviation"], worst["deviation_err"])
     return (
-        f"In the first map the rings lie within {number(abs(worst['deviation']), 2)} × 10⁻⁴ of the positions "
+        f"Where each ring is first seen, it lies within {number(abs(worst['deviation']), 2)} × 10⁻⁴ of the position "
         f"calculated from the stated cells; the farthest is {worst['series']} ({size} × 10⁻⁴)."
     )
 

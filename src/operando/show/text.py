@@ -107,7 +107,8 @@ def listed(items) -> str:
 def reason(flag_name: str) -> str:
     """A flag's name as words."""
     return {
-        "no_data": "no frame recorded", "too_few_counts": "too few counts", "window_edge": "peak at the window's edge",
+        "no_data": "no frame or no live pixel", "too_few_counts": "too few counts",
+        "window_edge": "peak at the window's edge",
         "cut_by_gap": "cut by a detector gap or shadow", "not_converged": "fit did not converge",
         "monitor_lost": "beam monitor lost", "poor_fit": "poor fit", "outside_calibration": "outside the calibration",
         "saturated": "detector saturated", "before_record": "before the cycler began",

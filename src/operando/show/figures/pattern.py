@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..style import INK, MISSING, RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
+from ..style import INK, MISSING, SERIES, SOFT, Exhibit, panel, sheet, styled
 from ..summary import tidy
 from ..text import axis_label, number
 
@@ -20,17 +22,19 @@ def mean_pattern(pattern: xr.Dataset, reflections: xr.Dataset | None = None) -> 
     axes = panel(figure, 0.75, 0.5 + room, 6.7, 2.35)
     _, units = _lines(axes, pattern)
     q = pattern["q"].values
-    axes.set(xlim=(q[0], q[-1]), ylabel=axis_label("mean intensity", units))
+    seen = q[np.isfinite(pattern["intensity"].transpose("time", "q").values).any(axis=0)]
+    span = (float(seen[0]), float(seen[-1]))
+    axes.set(xlim=span, ylabel=axis_label("mean intensity", units))
     lower = panel(figure, 0.75, 0.45, 6.7, room, sharex=axes) if phases else axes
     if phases:
         axes.tick_params(labelbottom=False)
-        _ticks(lower, reflections, phases, (q[0], q[-1]))
+        _ticks(lower, reflections, phases, span)
     lower.set_xlabel("q / Å⁻¹")
     marked = " Ticks: calculated reflections of each phase; bold: rings that were followed." if phases else ""
     return Exhibit(
         "pattern", "Mean diffraction pattern",
         "Mean over the map of the first and the last map, on a square-root scale so that weak rings are seen." + marked,
-        f"Diffraction pattern from q = {q[0]:.2f} to {q[-1]:.2f} per angstrom{', indexed with ' if phases else ''}"
+        f"Diffraction pattern from q = {span[0]:.2f} to {span[1]:.2f} per angstrom{', indexed with ' if phases else ''}"
         f"{', '.join(phases)}.",
         figure, _drawn(pattern),
     )  # fmt: skip
@@ -95,9 +99,10 @@ def _ticks(axes, reflections, phases, span):
 
 
 def _indices(hkl) -> str:
-    if isinstance(hkl, np.ndarray | list | tuple):
-        return "".join(map(str, hkl))
-    return str(hkl).replace("(", "").replace(")", "").replace(",", " ").replace(" ", "")
+    """Miller indices as 104, or 1 0 −5 where one is negative or above 9."""
+    parts = [int(part) for part in (re.findall(r"-?\d+", hkl) if isinstance(hkl, str) else hkl)]
+    spaced = any(part < 0 or part > 9 for part in parts)
+    return (" " if spaced else "").join(map(str, parts)).replace("-", "\u2212")
 
 
 @styled
@@ -128,7 +133,7 @@ def azimuth_profiles(profiles: dict[str, xr.Dataset], settings: dict[str, dict])
     return Exhibit(
         "azimuth", "Intensity along the rings",
         "Intensity in the window of each ring against azimuth, mean over the map, for the first and the last map. "
-        "Bands: the azimuths that are fitted together as one family. Hatched: module gaps, beam stop or mask.",
+        "Bands: the azimuths that are fitted together as one family. Grey: module gaps, beam stop or mask.",
         f"Azimuth profiles of {', '.join(profiles)}.", figure, table,
     )  # fmt: skip
 
@@ -143,9 +148,8 @@ def _profile(axes, profile):
             azimuth[start] - step / 2,
             azimuth[stop - 1] + step / 2,
             facecolor=MISSING,
-            edgecolor=RULE,
+            edgecolor="none",
             lw=0,
-            hatch="//////",
             zorder=0,
         )
     last = values.shape[0] - 1

@@ -8,9 +8,9 @@ import xarray as xr
 
 from operando.core.flags import Flag
 
-from ..style import RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
+from ..style import INK, RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
 from ..summary import called, families, good, lattice_name, one_family
-from ..text import reason
+from ..text import plural, reason
 
 REASONS = (SERIES[1], SERIES[3], SERIES[0], SERIES[4], SERIES[5])
 
@@ -27,51 +27,64 @@ def series(rings: dict[str, xr.Dataset]) -> list[tuple[str, xr.Dataset]]:
 
 @styled
 def goodness(rings: dict[str, xr.Dataset]) -> Exhibit:
-    """Distribution of the reduced deviance of each ring and family; 1 is a fit as good as counting noise allows."""
-    figure = sheet(2.5)
-    left = panel(figure, 0.75, 0.5, 2.75, 1.85)
-    right = panel(figure, 4.1, 0.5, 2.25, 1.85)
-    tables, labels = [], []
-    for i, (name, part) in enumerate(series(rings)):
-        values = part["goodness"].values.ravel() if "goodness" in part else np.array([])
-        values = values[np.isfinite(values)]
-        axis = lattice_name(part)
-        errors = (
-            part[f"{axis}_err"].where(part["flag"] == 0).values.ravel()
-            if axis and f"{axis}_err" in part
-            else np.array([])
+    """Histograms of the reduced deviance and of the error of the lattice parameter, a row for each ring and family."""
+    parts = series(rings)
+    figure = sheet(0.5 + 0.34 * len(parts) + 0.1)
+    left = panel(figure, 1.25, 0.45, 2.9, 0.34 * len(parts))
+    right = panel(figure, 4.4, 0.45, 2.0, 0.34 * len(parts))
+    tables = []
+    for i, (name, part) in enumerate(parts):
+        values, errors, row = _deviances(part), _errors(part), len(parts) - 1 - i
+        tables += _histogram(left, values, np.linspace(0, 3, 46), row, name, "goodness")
+        tables += _histogram(
+            right, np.log10(errors), np.linspace(-6, 0, 61), row, name, "log10 error (angstrom)"
         )
-        errors = errors[np.isfinite(errors) & (errors > 0)]
-        style = {"color": SERIES[i % 6], "ls": "-" if i < 6 else "--"}
-        tables += _step(left, values, np.linspace(0, 3, 46), style, name, "goodness")
-        tables += _step(
-            right, np.log10(errors), np.linspace(-6, 0, 61), style, name, "log10 error (angstrom)"
-        )
-        labels.append((name, style))
-    left.axvline(1, color=SOFT, lw=0.8, ls=":")
-    left.set(xlim=(0, 3), ylim=(0, None), xlabel="reduced deviance of the fit", ylabel="share of fits")
+        beyond = 100 * float((values > 3).mean()) if values.size else 0.0
+        told = plural(values.size, "fit") if values.size else "no fit"
+        told += f", {beyond:.0f} % above 3" if beyond > 0.5 else ""
+        right.text(1.03, row + 0.3, told, transform=right.get_yaxis_transform(), color=SOFT, fontsize=6.5)
+    left.axvline(1, color=INK, lw=0.7, ls=":")
+    for axes in (left, right):
+        axes.set(ylim=(0, len(parts)), yticks=[])
+        axes.spines["left"].set_visible(False)
+    left.set(xlim=(0, 3), xlabel="reduced deviance of the fit")
+    left.set_yticks(np.arange(len(parts)) + 0.3, [name for name, _ in parts[::-1]])
+    left.tick_params(axis="y", length=0)
     _log_ticks(right, [t for t in tables if t.quantity.iloc[0] != "goodness"])
-    right.set(ylim=(0, None), xlabel="1σ error of the lattice parameter / Å")
-    for i, (name, style) in enumerate(labels):
-        figure.text(0.865, 0.93 - 0.062 * i, f"— {name}", color=style["color"], fontsize=7, va="top")
+    right.set_xlabel("1σ error of the lattice parameter / Å")
     return Exhibit(
         "goodness", "How well the peaks are fitted, and how well they are known",
-        "Left: distribution of the reduced deviance of all fits; a model that is right gives values about 1 (dotted), "
-        "values right of the edge are in the last bin. Right: distribution of the 1σ error of the lattice parameter "
-        "over valid points.",
+        "Left: reduced deviance of the fits with enough counts, each row scaled to its own maximum; a model that is "
+        "right gives values about 1 (dotted). Right: 1σ error of the lattice parameter at valid points.",
         "Histograms of goodness of fit and of lattice-parameter errors for each ring.", figure,
         pd.concat(tables) if tables else pd.DataFrame(),
     )  # fmt: skip
 
 
-def _step(axes, values, bins, style, name, quantity):
+def _deviances(part: xr.Dataset) -> np.ndarray:
+    """Reduced deviance of every fit that had something to fit."""
+    if "goodness" not in part:
+        return np.array([])
+    values = (
+        part["goodness"].where((part["flag"] & int(Flag.NO_DATA | Flag.TOO_FEW_COUNTS)) == 0).values.ravel()
+    )
+    return values[np.isfinite(values)]
+
+
+def _errors(part: xr.Dataset) -> np.ndarray:
+    """Errors of the lattice parameter at valid points, angstrom."""
+    name = f"{lattice_name(part)}_err"
+    values = part[name].where(part["flag"] == 0).values.ravel() if name in part else np.array([])
+    return values[np.isfinite(values) & (values > 0)]
+
+
+def _histogram(axes, values, bins, row, name, quantity):
+    """A filled histogram on the baseline `row`; its counts as a table, nothing for no values."""
     if not values.size:
         return []
-    counts, _ = np.histogram(np.clip(values, bins[0], bins[-1] - 1e-9), bins)
-    share = counts / values.size
-    used = np.flatnonzero(counts)
-    low, high = max(used[0] - 1, 0), min(used[-1] + 2, len(share))
-    axes.stairs(share[low:high], bins[low : high + 1], lw=1.1, **style)
+    counts, _ = np.histogram(values, bins)
+    if counts.any():
+        axes.stairs(row + 0.85 * counts / counts.max(), bins, baseline=row, fill=True, color=SERIES[0], lw=0)
     return [
         pd.DataFrame(
             {"series": name, "quantity": quantity, "from": bins[:-1], "to": bins[1:], "fits": counts}
@@ -85,7 +98,7 @@ def _log_ticks(axes, tables):
     low, high = (used["from"].min(), used["to"].max()) if used is not None and len(used) else (-4.0, -2.0)
     low, high = low - 0.1, high + 0.1
     ticks = [(p, m) for p in range(-7, 2) for m in (1, 2, 5) if low <= p + np.log10(m) <= high]
-    if len(ticks) > 7:
+    if len(ticks) > 5 and sum(t[1] == 1 for t in ticks) > 1:
         ticks = [t for t in ticks if t[1] == 1]
     axes.set(xlim=(low, high), xticks=[p + np.log10(m) for p, m in ticks],
              xticklabels=[f"{m}·10{_raised(p)}" if m > 1 else f"10{_raised(p)}" for p, m in ticks])  # fmt: skip
