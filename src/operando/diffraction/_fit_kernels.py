@@ -20,14 +20,14 @@ TINY = 1e-9  # counts: the smallest mean that a bin may have
 CONVERGED, ITERATIONS_SPENT, EMPTY = 0, 1, 2
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, work, bits):
-    """Means mu (n,) and derivatives jac (parameters, n). slots (peaks, 4): position, sigma, area, eta (-1: fixed)."""
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits):
+    """Means mu (n,), derivatives jac (parameters, n), and curve (2 peaks, n): d2mu/dposition dsigma and d2mu/dsigma2.
+
+    slots (peaks, 4): the parameters that are position, sigma, area and eta of a peak (-1: eta_fixed).
+    """
     n = mu.size
-    shape, by_position, by_sigma, by_eta = work[0, :n], work[1, :n], work[2, :n], work[3, :n]
-    for j in range(2, par.size):
-        for i in range(n):
-            jac[j, i] = 0.0
+    jac[2:] = 0.0
     scale = 1.0 / max(n - 1, 1)
     for i in range(n):
         f = i * scale
@@ -36,36 +36,27 @@ def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, work, bits
         mu[i] = par[0] * jac[0, i] + par[1] * jac[1, i]
     for k in range(slots.shape[0]):
         p, s, a, e = slots[k, 0], slots[k, 1], slots[k, 2], slots[k, 3]
-        gaussian(
-            edges,
-            inverse_width,
-            par[p],
-            par[s],
-            shape,
-            by_position,
-            by_sigma,
-            work[4],
-            work[5],
-            work[6],
-            bits,
-        )
+        gaussian(edges, inverse_width, par[p], par[s], work, work[6], work[7], work[8], bits)
         eta = par[e] if e >= 0 else eta_fixed
         if e >= 0 or eta > 0:
-            mix_lorentzian(edges, inverse_width, par[p], par[s], eta, shape, by_position, by_sigma, by_eta)
+            mix_lorentzian(edges, inverse_width, par[p], par[s], eta, work[0, :n], work[1], work[2], work[5])
         area = par[a]
         for i in range(n):
-            jac[a, i] += w[i] * shape[i]
-            jac[p, i] += area * w[i] * by_position[i]
-            jac[s, i] += area * w[i] * by_sigma[i]
-            mu[i] += area * w[i] * shape[i]
+            scaled = area * w[i]
+            jac[a, i] += w[i] * work[0, i]
+            jac[p, i] += scaled * work[1, i]
+            jac[s, i] += scaled * work[2, i]
+            curve[2 * k, i] = scaled * (1.0 - eta) * work[3, i]
+            curve[2 * k + 1, i] = scaled * (1.0 - eta) * work[4, i]
+            mu[i] += scaled * work[0, i]
         if e >= 0:
             for i in range(n):
-                jac[e, i] += area * w[i] * by_eta[i]
+                jac[e, i] += area * w[i] * work[5, i]
     for i in range(n):
         mu[i] = max(mu[i], TINY)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def log_likelihood(counts, w, mu):
     """sum of n ln mu - mu over bins that have weight (without the constant ln n!)."""
     total = 0.0
@@ -77,26 +68,52 @@ def log_likelihood(counts, w, mu):
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def score(counts, mu, jac, inverse, gradient, fisher):
-    """Gradient (p,) of the log likelihood and expected information (p, p). `inverse` (n,) is scratch."""
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def score(counts, mu, jac, residual, inverse, observed, gradient, information):
+    """Gradient (p,) of the log likelihood and information (p, p); residual n / mu - 1 and inverse (n,) are scratch.
+
+    Expected: sum J J / mu. Observed, without second derivatives of mu: sum J J n / mu^2.
+    """
     n, size = mu.size, gradient.size
     for i in range(n):
         inverse[i] = 1.0 / mu[i]
+        residual[i] = counts[i] * inverse[i] - 1.0
+        if observed:
+            inverse[i] *= residual[i] + 1.0
     for j in range(size):
         total = 0.0
         for i in range(n):
-            total += jac[j, i] * (counts[i] * inverse[i] - 1.0)
+            total += jac[j, i] * residual[i]
         gradient[j] = total
         for k in range(j + 1):
             total = 0.0
             for i in range(n):
                 total += jac[j, i] * jac[k, i] * inverse[i]
-            fisher[j, k] = total
-            fisher[k, j] = total
+            information[j, k] = total
+            information[k, j] = total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def add_curvature(par, slots, gradient, residual, curve, information):
+    """Make the observed information exact: subtract sum (n / mu - 1) d2mu, which is what lets steps converge fast."""
+    n = residual.size
+    for k in range(slots.shape[0]):
+        p, s, a = slots[k, 0], slots[k, 1], slots[k, 2]
+        mixed, twice = 0.0, 0.0
+        for i in range(n):
+            mixed += residual[i] * curve[2 * k, i]
+            twice += residual[i] * curve[2 * k + 1, i]
+        information[p, s] -= mixed
+        information[s, p] -= mixed
+        information[s, s] -= twice
+        information[p, p] -= gradient[s] / par[s]  # d2S/dposition2 = (dS/dsigma) / sigma
+        if par[a] > 0:
+            for j in (p, s):
+                information[j, a] -= gradient[j] / par[a]
+                information[a, j] -= gradient[j] / par[a]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def cholesky(matrix, free, damping, lower, scale):
     """Lower factor of the free part of (F + damping diag F), scaled to unit diagonal. False where it is singular."""
     size = matrix.shape[0]
@@ -118,7 +135,7 @@ def cholesky(matrix, free, damping, lower, scale):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def solve(lower, scale, right, out):
     """out = scale (L L^T)^-1 scale right; zero for held parameters (whose scale is zero)."""
     size = right.size
@@ -136,7 +153,7 @@ def solve(lower, scale, right, out):
         out[j] *= scale[j]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def limit_step(par, step, slots, low, high, trial):
     """Next parameters, inside their bounds: a step moves a peak by at most 1.5 sigma and 0.6 of its width."""
     shrink = 1.0
@@ -149,84 +166,122 @@ def limit_step(par, step, slots, low, high, trial):
     return shrink
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def maximise(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, tolerance, most):
-    """Climb to the maximum of the likelihood from `par`, in place. Returns log likelihood, steps, status.
+    """Climb to the maximum of the likelihood from `par`, in place; `space` is left at it.
 
-    Ends when the expected gain of the next step, in units of log likelihood, is below `tolerance`.
+    Steps use the expected information first, then the observed one, which converges quadratically, wherever that is
+    positive definite. Returns log likelihood and status. Ends when the expected gain of the next step, in units of
+    log likelihood, is below `tolerance`.
     """
-    mu, jac, work, bits, gradient, fisher, lower, scale, step, trial, free = space
-    evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, work, bits)
+    mu, jac, curve, work, bits, gradient, information, lower, scale, step, trial, free = space
+    n, size = mu.size, par.size
+    residual, inverse = work[0, :n], work[1, :n]
+    evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
     best = log_likelihood(counts, w, mu)
-    damping, fresh = 1e-3, True
+    damping, status = 1e-3, ITERATIONS_SPENT
     for iteration in range(most):
-        if fresh:
-            score(counts, mu, jac, work[0, : mu.size], gradient, fisher)
-            for j in range(par.size):
-                held = (par[j] <= low[j] and gradient[j] <= 0) or (par[j] >= high[j] and gradient[j] >= 0)
-                free[j] = not held and fisher[j, j] > 0
-        if not cholesky(fisher, free, damping, lower, scale):
-            damping = max(10 * damping, 1e-3)
-            fresh = False
-            continue
+        observed = iteration >= 2
+        score(counts, mu, jac, residual, inverse, observed, gradient, information)
+        for j in range(size):
+            held = (par[j] <= low[j] and gradient[j] <= 0) or (par[j] >= high[j] and gradient[j] >= 0)
+            free[j] = not held and information[j, j] > 0
+        if observed:
+            add_curvature(par, slots, gradient, residual, curve, information)
+            if not cholesky(information, free, damping, lower, scale):
+                observed = False
+                score(counts, mu, jac, residual, inverse, False, gradient, information)
+        if not observed:
+            damping = max(damping, 1e-6)
+            while not cholesky(information, free, damping, lower, scale):
+                damping *= 10
         solve(lower, scale, gradient, step)
         gain = 0.0
-        for j in range(par.size):
+        for j in range(size):
             gain += gradient[j] * step[j]
         if gain < tolerance and damping <= 1.0:
-            return best, iteration, CONVERGED
-        limit_step(par, step, slots, low, high, trial)
-        evaluate(trial, slots, eta_fixed, edges, inverse_width, w, mu, jac, work, bits)
-        value = log_likelihood(counts, w, mu)
-        fresh = value > best - 1e-9 * abs(best)
-        if fresh:
+            status = CONVERGED
+            break
+        value = climb(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, best)
+        if value > best - 1e-9 * abs(best):
             best = value
             par[:] = trial
-            damping = max(damping * 0.1, 1e-7)
+            damping *= 0.1
         else:
             damping = max(10 * damping, 1e-2)
+            evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
             if damping > 1e9:
-                return best, iteration, ITERATIONS_SPENT
-    return best, most, ITERATIONS_SPENT
+                break
+    return best, status
 
 
-@njit(cache=True, nogil=True)
-def workspace(size, n):
+@njit(cache=True, nogil=True, error_model="numpy")
+def climb(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, best):
+    """Try the step in `space`, and a third of it if that is no better. Returns the log likelihood at `trial`."""
+    mu, jac, curve, work, bits, _, _, _, _, step, trial, _ = space
+    value = -np.inf
+    for _ in range(2):
+        limit_step(par, step, slots, low, high, trial)
+        evaluate(trial, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
+        value = log_likelihood(counts, w, mu)
+        if value > best - 1e-9 * abs(best):
+            break
+        step /= 3.0
+    return value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def workspace(size, n, peaks):
     """Scratch arrays of one fit."""
     return (
-        np.empty(n), np.empty((size, n)), np.empty((7, n + 1)), np.empty(n + 1, np.int64), np.empty(size),
-        np.empty((size, size)), np.zeros((size, size)), np.empty(size), np.empty(size), np.empty(size),
-        np.empty(size, np.bool_),
+        np.empty(n), np.empty((size, n)), np.empty((2 * peaks, n)), np.empty((9, n + 1)), np.empty(n + 1, np.int64),
+        np.empty(size), np.empty((size, size)), np.zeros((size, size)), np.empty(size), np.empty(size),
+        np.empty(size), np.empty(size, np.bool_),
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def covariance(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, out):
-    """Inverse expected information at `par`; NaN where it is singular.
+    """Inverse expected information at `par`, where `space` must be; NaN where it is singular.
 
     A background at its lower bound of zero is given one count in the window: what zero counts leave possible.
     """
-    mu, jac, work, bits, gradient, fisher, lower, scale, step, trial, free = space
+    mu, jac, curve, work, bits, gradient, information, lower, scale, _, trial, free = space
+    n, size = mu.size, par.size
     floor = 1.0 / max(w.sum(), 1e-30)
-    trial[:] = par
-    for j in range(2):
-        trial[j] = max(par[j], floor)
-    evaluate(trial, slots, eta_fixed, edges, inverse_width, w, mu, jac, work, bits)
-    score(counts, mu, jac, work[0, : mu.size], gradient, fisher)
-    for j in range(par.size):
-        free[j] = fisher[j, j] > 0 and (j < 2 or (par[j] > low[j] and par[j] < high[j]))
-    if not cholesky(fisher, free, 0.0, lower, scale):
-        out[:] = np.nan
-        return
-    for j in range(par.size):
-        gradient[:] = 0.0
-        gradient[j] = 1.0
-        solve(lower, scale, gradient, step)
-        for k in range(par.size):
-            out[j, k] = step[k] if free[j] and free[k] else np.nan
+    if par[0] < floor or par[1] < floor:
+        trial[:] = par
+        trial[0], trial[1] = max(par[0], floor), max(par[1], floor)
+        evaluate(trial, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
+    score(counts, mu, jac, work[0, :n], work[1, :n], False, gradient, information)
+    for j in range(size):
+        free[j] = information[j, j] > 0 and (j < 2 or (par[j] > low[j] and par[j] < high[j]))
+    out[:] = np.nan
+    if cholesky(information, free, 0.0, lower, scale):
+        invert(lower, scale, free, information, out)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def invert(lower, scale, free, inverse, out):
+    """out = scale (L L^T)^-1 scale for free parameters, through the inverse of L (kept in `inverse`)."""
+    size = scale.size
+    for k in range(size):
+        inverse[k, k] = 1.0 / lower[k, k]
+        for j in range(k + 1, size):
+            total = 0.0
+            for m in range(k, j):
+                total -= lower[j, m] * inverse[m, k]
+            inverse[j, k] = total / lower[j, j]
+    for j in range(size):
+        for k in range(j + 1):
+            if free[j] and free[k]:
+                total = 0.0
+                for m in range(j, size):
+                    total += inverse[m, j] * inverse[m, k]
+                out[j, k] = out[k, j] = total * scale[j] * scale[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def deviance(counts, w, mu, table, out):
     """Deviance of the fit, and the mean and variance that Poisson counts of these means would give.
 
@@ -251,7 +306,7 @@ def deviance(counts, w, mu, table, out):
 TABLE_LOW, TABLE_STEP = -14.0, 0.05
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def start_one(counts, w, par, low, high):
     """First guess of one peak: the box with the most significant excess over the line between the window's ends."""
     n = counts.size
@@ -263,7 +318,7 @@ def start_one(counts, w, par, low, high):
     total, total_w = counts.sum(), w.sum()
     b_lo = left / left_w if left_w > 0 else 0.5 * total / total_w
     b_hi = right / right_w if right_w > 0 else 0.5 * total / total_w
-    best, place, size, area = -1.0, 0.5 * n, 3, 0.0
+    best, best_noise, place, size, area = 0.0, 1.0, 0.5 * n, 3, 0.0
     for width in (3, 5, 8, 13, 21):
         if width > 0.7 * n:
             break
@@ -276,9 +331,9 @@ def start_one(counts, w, par, low, high):
                 inside, expected = inside - counts[i - width], expected - w[i - width] * b
                 moment -= (i - width) * counts[i - width]
             if i >= width - 1:
-                excess = (inside - expected) / math.sqrt(inside + expected + 1.0)
-                if excess > best:
-                    best, size, area = excess, width, (inside - expected) / 0.84
+                excess, noise = inside - expected, inside + expected + 1.0
+                if excess > 0 and excess * excess * best_noise > best * noise:
+                    best, best_noise, size, area = excess * excess, noise, width, excess / 0.84
                     middle = i - 0.5 * (width - 1)
                     place = 0.5 * (middle + (moment / inside if inside > 0 else middle))
     mean_w = total_w / n
@@ -292,7 +347,7 @@ def start_one(counts, w, par, low, high):
         par[j] = min(max(par[j], low[j]), high[j])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def fit_rows(
     counts, weight, starts, low, high, slots, eta_fixed, edges, table, tolerance, most, par, cov, stat
 ):
@@ -303,7 +358,7 @@ def fit_rows(
     """
     rows, n = counts.shape
     size = par.shape[1]
-    space = workspace(size, n)
+    space = workspace(size, n, slots.shape[0])
     inverse_width = 1.0 / np.diff(edges)
     now = np.empty(size)
     clean = np.empty(n)
@@ -323,12 +378,25 @@ def fit_rows(
                 start_one(clean, w, now, low, high)
             else:
                 now[:] = np.minimum(np.maximum(starts[row, k], low), high)
-            value, _, status = maximise(
+            value, status = maximise(
                 clean, w, now, low, high, slots, eta_fixed, edges, inverse_width, space, tolerance, most
             )
             if value > stat[row, 4] or k == 0:
                 stat[row, 4], stat[row, 5] = value, status
                 par[row] = now
-        evaluate(par[row], slots, eta_fixed, edges, inverse_width, w, space[0], space[1], space[2], space[3])
+        if starts.shape[1] > 1:
+            evaluate(
+                par[row],
+                slots,
+                eta_fixed,
+                edges,
+                inverse_width,
+                w,
+                space[0],
+                space[1],
+                space[2],
+                space[3],
+                space[4],
+            )
         deviance(clean, w, space[0], table, stat[row, :4])
         covariance(clean, w, par[row], low, high, slots, eta_fixed, edges, inverse_width, space, cov[row])

@@ -23,7 +23,7 @@ _SQRT_TAU_INVERSE = 1.0 / math.sqrt(2.0 * math.pi)
 _SQRT_2LN2 = math.sqrt(2.0 * math.log(2.0))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def normal(t, density, distribution, bits):
     """Density and distribution of the standard normal at t (m,). `bits` (m,) int64 is scratch.
 
@@ -32,8 +32,8 @@ def normal(t, density, distribution, bits):
     power = bits.view(np.float64)
     for i in range(t.size):
         z = max(-0.5 * t[i] * t[i], -700.0)
-        k = np.int64(z * 1.4426950408889634 - 0.5)
-        bits[i] = (k + 1023) << 52
+        k = np.int32(z * 1.4426950408889634 - 0.5)
+        bits[i] = np.int64(k + 1023) << 52
         r = z - k * 0.6931471805599453
         e = 1.0 / 5040 + r * (1.0 / 40320 + r * (1.0 / 362880 + r / 3628800))
         density[i] = 1 + r * (
@@ -58,20 +58,29 @@ def normal(t, density, distribution, bits):
         density[i] = _SQRT_TAU_INVERSE * e
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def gaussian(edges, inverse_width, position, sigma, shape, by_position, by_sigma, t, g, cdf, bits):
-    """Mean of a unit-area Gaussian over each bin, and its derivatives. edges (n+1,), the rest (n,), scratch (n+1,)."""
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def gaussian(edges, inverse_width, position, sigma, out, t, g, cdf, bits):
+    """Mean of a unit-area Gaussian over each bin, and its derivatives. edges (n+1,), scratch t, g, cdf, bits (n+1,).
+
+    out (5, >= n): the shape S, dS/dposition, dS/dsigma, d2S/dposition dsigma, d2S/dsigma2.
+    """
     inverse = 1.0 / sigma
-    for i in range(edges.size):
+    n = inverse_width.size
+    for i in range(n + 1):
         t[i] = (edges[i] - position) * inverse
     normal(t, g, cdf, bits)
-    for i in range(shape.size):
-        shape[i] = (cdf[i + 1] - cdf[i]) * inverse_width[i]
-        by_position[i] = (g[i] - g[i + 1]) * inverse * inverse_width[i]
-        by_sigma[i] = (t[i] * g[i] - t[i + 1] * g[i + 1]) * inverse * inverse_width[i]
+    for i in range(n):
+        t0, t1, g0, g1 = t[i], t[i + 1], g[i], g[i + 1]
+        first = inverse * inverse_width[i]
+        second = inverse * first
+        out[0, i] = (cdf[i + 1] - cdf[i]) * inverse_width[i]
+        out[1, i] = (g0 - g1) * first
+        out[2, i] = (t0 * g0 - t1 * g1) * first
+        out[3, i] = ((t0 * t0 - 1.0) * g0 - (t1 * t1 - 1.0) * g1) * second
+        out[4, i] = ((t0 * t0 - 2.0) * t0 * g0 - (t1 * t1 - 2.0) * t1 * g1) * second
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def mix_lorentzian(edges, inverse_width, position, sigma, eta, shape, by_position, by_sigma, by_eta):
     """Turn a Gaussian into a pseudo-Voigt of the same full width at half maximum: (1 - eta) G + eta L.
 

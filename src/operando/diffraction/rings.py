@@ -144,7 +144,13 @@ def component_map(sums: Sums, core: tuple[float, float] | None = None) -> xr.Dat
     return _above_side_bands(sums, q, bands)
 
 
-def _above_side_bands(sums: Sums, q: np.ndarray, bands: list[np.ndarray]) -> xr.Dataset:
+def _above_side_bands(
+    sums: Sums, q: np.ndarray, bands: list[np.ndarray], whole: np.ndarray | None = None
+) -> xr.Dataset:
+    """Core minus side bands over the leading dims; see `component_map`.
+
+    With `whole` (leading dims) the caller has judged the gaps, and bins that no pixel centre fell in do not count.
+    """
     signal, weight = (
         sums.signal.transpose(..., "q"),
         sums.weight.broadcast_like(sums.signal).transpose(..., "q"),
@@ -158,15 +164,17 @@ def _above_side_bands(sums: Sums, q: np.ndarray, bands: list[np.ndarray]) -> xr.
     left, core, right = bands
     width, middle = step[core].sum(), q[core].mean()
     with np.errstate(all="ignore"):
-        peak = (s[..., core] / w[..., core] * step[core]).sum(-1)
-        peak_var = (v[..., core] / w[..., core] ** 2 * step[core] ** 2).sum(-1)
+        each = w[..., core] if whole is None else w[..., core].mean(-1, keepdims=True)
+        peak = (s[..., core] / each * step[core]).sum(-1)
+        peak_var = (v[..., core] / each**2 * step[core] ** 2).sum(-1)
         means = [s[..., b].sum(-1) / w[..., b].sum(-1) for b in (left, right)]
         spread = [v[..., b].sum(-1) / w[..., b].sum(-1) ** 2 for b in (left, right)]
         at = [(w[..., b] * q[b]).sum(-1) / w[..., b].sum(-1) for b in (left, right)]
         share = (at[1] - middle) / (at[1] - at[0])
         value = peak - width * (share * means[0] + (1 - share) * means[1])
         error = np.sqrt(peak_var + width**2 * (share**2 * spread[0] + (1 - share) ** 2 * spread[1]))
-    cut = (w[..., core] <= 0).any(-1) | (w[..., left].sum(-1) <= 0) | (w[..., right].sum(-1) <= 0)
+    cut = (w[..., core] <= 0).any(-1) if whole is None else ~whole
+    cut = cut | (w[..., left].sum(-1) <= 0) | (w[..., right].sum(-1) <= 0)
     nothing = ~(w > 0).any(-1)
     flag = np.where(nothing, int(Flag.NO_DATA), np.where(cut, int(Flag.CUT_BY_GAP), 0))
     coords = {name: c for name, c in signal.coords.items() if "q" not in c.dims}
@@ -190,17 +198,11 @@ def azimuth_profile(sums: Sums, core: tuple[float, float] | None = None) -> xr.D
     _needs(sums, "azimuth", "q")
     weight = sums.weight
     static = weight.max([d for d in weight.dims if d not in ("azimuth", "q")]).transpose("azimuth", "q")
-    whole = xr.DataArray(complete_cells(static.values).all(1), dims="azimuth")
+    whole = np.asarray(complete_cells(static.values).all(1))
     q = sums.signal["q"].values.astype(float)
     low, high = core or tuple(np.interp([0.25, 0.75], [0, 1], [q[0], q[-1]]))
-    found = _above_side_bands(sums, q, [q < low, (q >= low) & (q <= high), q > high])
-    flag = xr.where(~whole & (found["flag"] == 0), int(Flag.CUT_BY_GAP), found["flag"]).transpose(
-        *found["flag"].dims
-    )
-    for name in ("intensity", "intensity_err"):
-        found[name] = found[name].where(flag == 0).assign_attrs(found[name].attrs)
-    found["flag"] = flag_variable(flag.values, tuple(map(str, flag.dims)))
-    return found
+    last = Sums(*(array.transpose(..., "azimuth", "q") for array in (sums.signal, sums.variance, weight)))
+    return _above_side_bands(last, q, [q < low, (q >= low) & (q <= high), q > high], whole)
 
 
 def _centres(azimuths: Sequence[float] | Family, half_width: float) -> tuple[list[float], float]:
