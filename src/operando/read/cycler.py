@@ -11,8 +11,9 @@ import xarray as xr
 
 from operando.core.errors import InputError, ReadError
 
-from .biologic import MAGIC, read_mpr, read_mpt, text_columns
+from .biologic import MAGIC, read_mpr, read_mpt
 from .tables import Recorded, cycler_table, join_tables
+from .text_table import text_columns
 
 
 def cycler(
