@@ -79,7 +79,8 @@ def _changed(gallery, groups, experiment):
         gallery.changed.append(
             maps.small_multiples(
                 "maps", "Absorption and components over time",
-                "Absorption of the cell and intensity of each ring above its background, where valid.", quantities, clock,
+                "Absorption of the cell and intensity of each ring above its background, where valid.",
+                quantities, clock,
             )
         )  # fmt: skip
     else:
