@@ -33,12 +33,17 @@ class Sums:
     def per_frame(self) -> bool:
         return FRAME in self.signal.dims
 
-    def intensity(self) -> xr.Dataset:
-        """signal / weight with its 1-sigma error; NaN where the weight is zero."""
-        weight = self.weight.where(self.weight > 0)
-        return xr.Dataset(
-            {"intensity": self.signal / weight, "intensity_err": np.sqrt(self.variance) / weight}
-        )
+    def intensity(self, dtype: type = np.float64) -> xr.Dataset:
+        """signal / weight with its 1-sigma error; NaN where the weight is zero. `dtype` of both: float64 or float32."""
+        weight = self.weight.transpose(*[dim for dim in self.signal.dims if dim in self.weight.dims])
+        with np.errstate(divide="ignore"):
+            inverse = np.where(weight.values > 0, 1.0 / weight.values, np.nan).astype(dtype)
+        view = xr.Variable(weight.dims, inverse).set_dims(dict(self.signal.sizes)).values
+        value = np.multiply(self.signal.values, view, dtype=dtype, casting="unsafe")
+        error = np.sqrt(self.variance.values, dtype=dtype, casting="unsafe")
+        error *= view
+        names = {"intensity": value, "intensity_err": error}
+        return xr.Dataset({name: self.signal.copy(data=array).rename(name) for name, array in names.items()})
 
     def sum(self, *dims: str) -> Sums:
         """Sum over named dims (bins into coarser ones, frames into one)."""
