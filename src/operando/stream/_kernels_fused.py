@@ -1,3 +1,4 @@
+# mypy: disable-error-code="call-arg"
 """The fused kernel: LZ4, bit planes and binning of 32 frames at a time, block by block, in cache.
 
 For each bitshuffle block of each frame LZ4 is decoded only as far as bits of wanted pixels go. The low planes of
@@ -13,7 +14,19 @@ import numpy as np
 from numba import njit
 
 from ._lz4 import HEADER, big32, decode, touches
-from ._vector import LANES, add_run, add_wide, interleave, load8, prefetch, prefix, store8, turn
+from ._vector import (
+    LANES,
+    add_run,
+    add_shares,
+    add_wide,
+    expand,
+    interleave,
+    load8,
+    prefetch,
+    prefix,
+    store8,
+    turn,
+)
 
 #: pixels whose sums along the row are held at a time, and most pixels of a run: 17 * 15 < 256
 TILE = 512
@@ -72,20 +85,101 @@ def _block(source, end, safe, out, size, plane, valid, bits):  # pragma: no cove
 
 
 @njit(nogil=True, cache=True)
-def _tile(
-    planes, stride, plane, column, columns, nibble, wide, sums, runs, atoms, total
-):  # pragma: no cover - compiled
-    """Add one tile of four planes of 32 frames to the atoms.
+def start(chunks, sizes, pixels, itemsize, block, position, status, noted):  # pragma: no cover - compiled
+    """Check the headers of up to 32 chunks and put every frame at its first block."""
+    for frame in range(chunks.size):
+        position[frame] = HEADER
+        noted[frame] = 0
+        status[frame] = GOOD
+        chunk = chunks[frame]
+        if sizes[frame] < HEADER or big32(chunk) != 0 or big32(chunk + 4) != pixels * itemsize:
+            status[frame] = DAMAGED
+        elif big32(chunk + 8) != block * itemsize:
+            status[frame] = LEAVE
 
-    wide, sums  addresses of work space: [4][TILE // 8][32] and [TILE + 1][32] bytes
-    total       address of uint16 [atoms][32]
+
+@njit(nogil=True, cache=True)
+def advance(
+    number, chunks, sizes, pixels, itemsize, block, valid, wanted, ahead, work, stride, used,
+    position, status, note_pixel, note_value, noted, dead,
+):  # fmt: skip # pragma: no cover - compiled
+    """Decode block `number` of every frame; returns how many nibbles hold bits of wanted pixels.
+
+    chunks, sizes   (n,) addresses and lengths of the HDF5 chunks
+    block           pixels of one bitshuffle block
+    valid           (pixels / 8,) packed bits of wanted pixels
+    wanted, ahead   whether this block is wanted, and the next (which is then fetched ahead)
+    work            (32 * stride,) bytes: one decoded block a frame; planes not in use are zero up to the last nibble
+    position, status, noted  (n,) state of each frame: GOOD, DAMAGED or LEAVE (to the other engine); how many pixels
+                    are in note_pixel and note_value, -1 means dead
     """
-    stripe = TILE // 8 * LANES
+    bits = 8 * itemsize
+    side = min(4 * NIBBLES, bits - 1)
+    first = number * block
+    count = min(block, (pixels - first) & -8)
+    plane = count >> 3
+    mask = np.int64(valid.ctypes.data) + (first >> 3)
+    need = 0
+    for frame in range(chunks.size):
+        used[frame] = 0
+        if status[frame] != GOOD:
+            continue
+        source, safe = chunks[frame] + position[frame] + 4, chunks[frame] + sizes[frame]
+        if source > safe or source + big32(source - 4) > safe:
+            status[frame] = DAMAGED
+            continue
+        end = source + big32(source - 4)
+        position[frame] = end - chunks[frame]
+        if ahead:  # it is due after those of 31 other frames
+            for line in range(0, AHEAD, 64):
+                prefetch(end + line)
+        if not wanted:
+            continue
+        here = np.int64(work.ctypes.data) + frame * stride
+        found = _block(source, end, safe, here, count * itemsize, plane, mask, bits)
+        if found < 0:
+            status[frame] = DAMAGED
+            continue
+        if found > side:
+            noted[frame] = note(
+                here,
+                plane,
+                found,
+                side,
+                bits,
+                mask,
+                first,
+                dead,
+                note_pixel[frame],
+                note_value[frame],
+                noted[frame],
+            )
+            if noted[frame] < 0:
+                status[frame] = LEAVE
+                continue
+            found = side
+        used[frame] = found
+        need = max(need, found)
+    nibbles = (need + 3) >> 2
+    if nibbles:
+        for frame in range(LANES):
+            begin = used[frame] * plane if frame < chunks.size else 0
+            work[frame * stride + begin : frame * stride + 4 * nibbles * plane] = 0
+    return nibbles
+
+
+@njit(nogil=True, cache=True)
+def _interleaved(planes, stride, plane, column, columns, nibble, wide):  # pragma: no cover - compiled
+    """Four planes of 32 frames side by side: [4][TILE // 8][32] bytes at address `wide`."""
     for p in range(4):
         at = planes + (4 * nibble + p) * plane + column
         for k in range(0, columns, 16):
-            interleave(wide + p * stripe + k * LANES, at + k, stride)
-    prefix(sums, wide, stripe, columns)
+            interleave(wide + (p * (TILE // 8) + k) * LANES, at + k, stride)
+
+
+@njit(nogil=True, cache=True)
+def _add_runs(sums, runs, atoms, total):  # pragma: no cover - compiled
+    """Add every run of a tile to its atom; addresses of [TILE + 1][32] sums and uint16 [atoms][32]."""
     before = sums
     for run in range(runs.size):
         after = sums + LANES * np.int64(runs[run])
@@ -98,136 +192,93 @@ def fused(
     chunks, sizes, pixels, itemsize, block, valid, tile_of, tile_start, run_of, run_end, run_atom,
     work, stride, wide, sums, total, used, position, status, note_pixel, note_value, noted, dead,
 ):  # fmt: skip # pragma: no cover - compiled
-    """Sum up to 32 frames into atoms: total[nibble][atom][frame], uint16.
+    """Sum up to 32 frames into atoms: total[nibble][atom][frame], uint16. Returns how many nibbles are in use.
 
-        chunks, sizes   (n,) addresses and lengths of the HDF5 chunks
-        block           pixels of one bitshuffle block
-        valid           (pixels / 8,) packed bits of wanted pixels
-        tile_of         (blocks + 1,) first tile of each block; no tile: the block is not decoded
-        tile_start      (tiles,) first pixel of each tile within its block
-        run_of          (tiles + 1,) first run of each tile; run_end within the tile, run_atom the atom of each run
-        work            (32 * stride,) bytes: one decoded block a frame; wide, sums: see `_tile`
-        status          (n,) out: #: bytes of the next block that are fetched ahead
-    AHEAD = 768
-    GOOD, DAMAGED or LEAVE (to the other engine)
-        noted           (n,) out: how many pixels of each frame are in note_pixel and note_value, -1 means dead
-
-        Returns how many nibbles are in use.
+    tile_of         (blocks + 1,) first tile of each block; no tile: the block is not decoded
+    tile_start      (tiles,) first pixel of each tile within its block
+    run_of          (tiles + 1,) first run of each tile; run_end within the tile, run_atom the atom of each run
+    wide, sums      work space of `_interleaved` and of `prefix`; the rest: see `advance`
     """
-    bits = 8 * itemsize
-    side = min(4 * NIBBLES, bits - 1)
-    n = chunks.size
-    planes, stripes = np.int64(work.ctypes.data), np.int64(wide.ctypes.data)
-    nibbles_used = 1
+    planes, wide_at, sums_at = (
+        np.int64(work.ctypes.data),
+        np.int64(wide.ctypes.data),
+        np.int64(sums.ctypes.data),
+    )
+    in_use = 1
     total[0] = 0
-    for frame in range(n):
-        position[frame] = HEADER
-        noted[frame] = 0
-        status[frame] = GOOD
-        chunk = chunks[frame]
-        if sizes[frame] < HEADER or big32(chunk) != 0 or big32(chunk + 4) != pixels * itemsize:
-            status[frame] = DAMAGED
-        elif big32(chunk + 8) != block * itemsize:
-            status[frame] = LEAVE
+    start(chunks, sizes, pixels, itemsize, block, position, status, noted)
     for number in range(tile_of.size - 1):
-        first = number * block
-        count = min(block, (pixels - first) & -8)
-        plane = count >> 3
-        tiles = tile_of[number + 1] - tile_of[number]
-        tiles_next = number + 2 < tile_of.size and tile_of[number + 2] > tile_of[number + 1]
-        mask = np.int64(valid.ctypes.data) + (first >> 3)
-        need = 0
-        for frame in range(n):
-            used[frame] = 0
-            if status[frame] != GOOD:
-                continue
-            source, safe = chunks[frame] + position[frame] + 4, chunks[frame] + sizes[frame]
-            if source > safe or source + big32(source - 4) > safe:
-                status[frame] = DAMAGED
-                continue
-            end = source + big32(source - 4)
-            position[frame] = end - chunks[frame]
-            if tiles_next:  # the next block of this frame is due after those of 31 others
-                for line in range(0, AHEAD, 64):
-                    prefetch(end + line)
-            if tiles == 0:
-                continue
-            here = planes + frame * stride
-            found = _block(source, end, safe, here, count * itemsize, plane, mask, bits)
-            if found < 0:
-                status[frame] = DAMAGED
-                continue
-            if found > side:
-                noted[frame] = note(
-                    here,
-                    plane,
-                    found,
-                    side,
-                    bits,
-                    mask,
-                    first,
-                    dead,
-                    note_pixel[frame],
-                    note_value[frame],
-                    noted[frame],
-                )
-                if noted[frame] < 0:
-                    status[frame] = LEAVE
-                    continue
-                found = side
-            used[frame] = found
-            need = max(need, found)
-        nibbles = (need + 3) >> 2
-        if nibbles > nibbles_used:
-            total[nibbles_used:nibbles] = 0
-            nibbles_used = nibbles
+        plane = min(block, (pixels - number * block) & -8) >> 3
+        ahead = number + 2 < tile_of.size and tile_of[number + 2] > tile_of[number + 1]
+        nibbles = advance(
+            number, chunks, sizes, pixels, itemsize, block, valid, tile_of[number + 1] > tile_of[number], ahead,
+            work, stride, used, position, status, note_pixel, note_value, noted, dead,
+        )  # fmt: skip
+        if nibbles > in_use:
+            total[in_use:nibbles] = 0
+            in_use = nibbles
         if nibbles == 0:
             continue
-        for frame in range(LANES):
-            start = frame * stride + (used[frame] if frame < n else 0) * plane
-            work[start : frame * stride + 4 * nibbles * plane] = 0
         for tile in range(tile_of[number], tile_of[number + 1]):
             column = tile_start[tile] >> 3
             columns = min(TILE // 8, (plane - column + 15) & -16)
             runs = slice(run_of[tile], run_of[tile + 1])
             for nibble in range(nibbles):
-                _tile(
-                    planes, stride, plane, column, columns, nibble, stripes, np.int64(sums.ctypes.data),
-                    run_end[runs], run_atom[runs], np.int64(total[nibble].ctypes.data),
-                )  # fmt: skip
-    _rest(
-        chunks,
-        sizes,
-        pixels,
-        itemsize,
-        tile_of.size - 1,
-        block,
-        valid,
-        position,
-        status,
-        note_pixel,
-        note_value,
-        noted,
-        dead,
+                _interleaved(planes, stride, plane, column, columns, nibble, wide_at)
+                prefix(sums_at, wide_at, TILE // 8 * LANES, columns)
+                _add_runs(sums_at, run_end[runs], run_atom[runs], np.int64(total[nibble].ctypes.data))
+    _rest(chunks, sizes, pixels, itemsize, valid, position, status, note_pixel, note_value, noted, dead)
+    return in_use
+
+
+@njit(nogil=True, cache=True)
+def fused_split(
+    chunks, sizes, pixels, itemsize, block, valid, tile_of, tile_start, first, bins, share,
+    work, stride, wide, counts, sums, used, position, status, note_pixel, note_value, noted, dead,
+):  # fmt: skip # pragma: no cover - compiled
+    """Share up to 32 frames among bins: sums[bin] = signal[32] and variance[32], float32.
+
+    first, bins, share  entries of each pixel, see `split.Split`; the rest: see `fused` and `advance`
+    """
+    planes, wide_at, counts_at = (
+        np.int64(work.ctypes.data),
+        np.int64(wide.ctypes.data),
+        np.int64(counts.ctypes.data),
     )
-    return nibbles_used
+    bins_at, share_at, sums_at = (
+        np.int64(bins.ctypes.data),
+        np.int64(share.ctypes.data),
+        np.int64(sums.ctypes.data),
+    )
+    sums[:] = 0
+    start(chunks, sizes, pixels, itemsize, block, position, status, noted)
+    for number in range(tile_of.size - 1):
+        plane = min(block, (pixels - number * block) & -8) >> 3
+        ahead = number + 2 < tile_of.size and tile_of[number + 2] > tile_of[number + 1]
+        nibbles = advance(
+            number, chunks, sizes, pixels, itemsize, block, valid, tile_of[number + 1] > tile_of[number], ahead,
+            work, stride, used, position, status, note_pixel, note_value, noted, dead,
+        )  # fmt: skip
+        for tile in range(tile_of[number], tile_of[number + 1]) if nibbles else range(0):
+            column = tile_start[tile] >> 3
+            columns = min(TILE // 8, (plane - column + 15) & -16)
+            begin = number * block + tile_start[tile]
+            for nibble in range(nibbles):
+                _interleaved(planes, stride, plane, column, columns, nibble, wide_at)
+                expand(counts_at, wide_at, TILE // 8 * LANES, columns)
+                for pixel in range(begin, min(begin + TILE, number * block + 8 * plane)):
+                    entry, stop = first[pixel], first[pixel + 1]
+                    if stop > entry:
+                        add_shares(
+                            sums_at, counts_at + LANES * (pixel - begin), np.float32(1 << (4 * nibble)),
+                            bins_at + 4 * entry, share_at + 4 * entry, stop - entry,
+                        )  # fmt: skip
+    _rest(chunks, sizes, pixels, itemsize, valid, position, status, note_pixel, note_value, noted, dead)
 
 
 @njit(nogil=True, cache=True)
 def _rest(
-    chunks,
-    sizes,
-    pixels,
-    itemsize,
-    blocks,
-    block,
-    valid,
-    position,
-    status,
-    note_pixel,
-    note_value,
-    noted,
-    dead,
+    chunks, sizes, pixels, itemsize, valid, position, status, note_pixel, note_value, noted, dead
 ):  # pragma: no cover - compiled
     """The last pixels, fewer than 8, are stored as they are: note them one by one."""
     first = pixels & -8

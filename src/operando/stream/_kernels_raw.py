@@ -42,3 +42,22 @@ def add_live(image, low, dead, total, alive):  # pragma: no cover - compiled
         if not (value != value or value < low or value == dead):
             total[pixel] += value
             alive[pixel] += 1
+
+
+@njit(nogil=True, cache=True)
+def share_pixels(image, first, bins, share, low, dead, signal, variance, lost):  # pragma: no cover - compiled
+    """Share the live pixels of one flat image among float64 bins; note dead ones in `lost`, return how many."""
+    gone = 0
+    for pixel in range(image.size):
+        value = image[pixel]
+        if value == 0 or first[pixel] == first[pixel + 1]:
+            continue
+        if value != value or value < low or value == dead:
+            lost[gone] = pixel
+            gone += 1
+            continue
+        for entry in range(first[pixel], first[pixel + 1]):
+            part = share[entry] * value
+            signal[bins[entry]] += part
+            variance[bins[entry]] += share[entry] * abs(part)
+    return gone

@@ -178,6 +178,14 @@ def _nibbles(builder, planes):
     return lower + upper
 
 
+def _planes(builder, source, stride, step):
+    at, planes = builder.add(source, step), []
+    for _ in range(4):
+        planes.append(_load(builder, at, _ROW))
+        at = builder.add(at, stride)
+    return planes
+
+
 @intrinsic
 def prefix(typingctx, target, source, stride, count):
     """Counts of four bit planes, summed along the pixels modulo 256, for 32 frames at once.
@@ -192,18 +200,29 @@ def prefix(typingctx, target, source, stride, count):
         _store(builder, _bits(builder, 0), target)
         with cgutils.for_range(builder, count) as loop:
             step = builder.mul(loop.index, ir.Constant(count.type, LANES))
-            at = builder.add(source, step)
-            planes = []
-            for _ in range(4):
-                planes.append(_load(builder, at, _ROW))
-                at = builder.add(at, stride)
             out = builder.add(target, builder.shl(step, ir.Constant(step.type, 3)))
             total = None
             before = builder.load(carry)
-            for pixel, counts in enumerate(_nibbles(builder, planes)):
+            for pixel, counts in enumerate(_nibbles(builder, _planes(builder, source, stride, step))):
                 total = counts if total is None else builder.add(total, counts)
                 _store(builder, builder.add(before, total), _offset(builder, out, LANES * (pixel + 1)))
             builder.store(builder.add(before, total), carry)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
+
+
+@intrinsic
+def expand(typingctx, target, source, stride, count):
+    """As `prefix`, without the sums: row p of target [8 * count][32] becomes the counts of pixel p."""
+
+    def codegen(context, builder, signature, args):
+        target, source, stride, count = args
+        with cgutils.for_range(builder, count) as loop:
+            step = builder.mul(loop.index, ir.Constant(count.type, LANES))
+            out = builder.add(target, builder.shl(step, ir.Constant(step.type, 3)))
+            for pixel, counts in enumerate(_nibbles(builder, _planes(builder, source, stride, step))):
+                _store(builder, counts, _offset(builder, out, LANES * pixel))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), codegen
@@ -282,3 +301,39 @@ def prefetch(typingctx, address):
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen
+
+
+@intrinsic
+def add_shares(typingctx, sums, counts, scale, bins, shares, entries):
+    """Share the counts of one pixel of 32 frames among bins, in single precision.
+
+    sums     [bins][2][32] float32: signal += share * counts * scale, variance += share^2 * counts * scale
+    counts   [32] bytes; scale float32
+    bins     [entries] int32, shares [entries] float32
+    """
+
+    def codegen(context, builder, signature, args):
+        sums, counts, scale, bins, shares, entries = args
+        wide = ir.VectorType(ir.FloatType(), LANES)
+
+        def splat(value):
+            one = builder.insert_element(
+                ir.Constant(wide, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+            )
+            return builder.shuffle_vector(one, one, _mask([0] * LANES))
+
+        value = builder.fmul(builder.uitofp(_load(builder, counts, _ROW), wide), splat(scale))
+        with cgutils.for_range(builder, entries) as loop:
+            at = builder.shl(loop.index, ir.Constant(entries.type, 2))
+            share = splat(_load(builder, builder.add(shares, at), ir.FloatType()))
+            number = builder.sext(_load(builder, builder.add(bins, at), ir.IntType(32)), ir.IntType(64))
+            place = builder.add(sums, builder.shl(number, ir.Constant(number.type, 8)))
+            part = value
+            for offset in (0, 4 * LANES):
+                part = builder.fmul(part, share)
+                at_sum = _offset(builder, place, offset)
+                _store(builder, builder.fadd(_load(builder, at_sum, wide), part), at_sum)
+        return context.get_dummy_value()
+
+    signature = types.void(types.int64, types.int64, types.float32, types.int64, types.int64, types.int64)
+    return signature, codegen

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="call-arg"
 """The no-split engine on compressed frames: bitshuffle-LZ4 chunks straight into bins."""
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from ..core.errors import ReadError
 from . import _kernels_fused as kernels
 from ._lz4 import SLACK, decode_frame
 from ._vector import LANES
-from .engine_raw import Dead, Part, atom_sums, finish, frame_name, scratch
+from .engine_raw import Part, atom_sums, finish, frame_name, scratch
 from .plan import Plan, Target
 
 #: noted pixels up to this may be added in 32 bits: 2048 of them, and the most that `spread` finds, fit
@@ -87,48 +88,80 @@ def reduce_fused(plan: Plan, tiles: Tiles, block: FrameBlock) -> dict[str, Part]
     groups = [_group(plan, tiles, block, first) for first in range(0, len(block), LANES)]
     if len(groups) == 1:
         return groups[0]
-    return {t.name: _join([group[t.name] for group in groups]) for t in plan.targets}
+    return {t.name: join([group[t.name] for group in groups]) for t in plan.targets}
 
 
-def _join(parts: list[Part]) -> Part:
+def join(parts: list[Part]) -> Part:
     lost, first = {}, 0
     for part in parts:
         lost.update({frame + first: units for frame, units in part.lost.items()})
         first += len(part.signal)
-    variance = None if parts[0].variance is None else np.concatenate([p.variance for p in parts])  # type: ignore[misc]
+    variance = None if parts[0].variance is None else np.concatenate([p.variance for p in parts])
     return Part(np.concatenate([p.signal for p in parts]), variance, lost)
 
 
-def _group(plan: Plan, tiles: Tiles, block: FrameBlock, first: int) -> dict[str, Part]:
-    buffers = [np.frombuffer(chunk, np.uint8) for chunk in block.chunks[first : first + LANES]]  # type: ignore[index]
-    n, itemsize = len(buffers), np.dtype(block.dtype).itemsize
-    total = scratch("atoms", (kernels.NIBBLES, plan.atoms + 1, LANES), np.uint16)
-    stride = tiles.block * itemsize + SLACK
-    status, noted = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    pixel, value = np.empty((n, kernels.NOTES), np.int64), np.empty((n, kernels.NOTES), np.int64)
-    dead = int(np.iinfo(block.dtype).max)
-    nibbles = kernels.fused(
-        np.array([b.ctypes.data for b in buffers], np.int64), np.array([b.size for b in buffers], np.int64),
-        plan.atom_of.size, itemsize, tiles.block, tiles.valid, tiles.tile_of, tiles.tile_start, tiles.run_of,
-        tiles.run_end, tiles.run_atom, scratch("work", LANES * stride + SLACK, np.uint8), stride,
-        scratch("wide", kernels.TILE // 2 * LANES, np.uint8), scratch("sums", (kernels.TILE + 1) * LANES, np.uint8),
-        total, np.empty(LANES, np.int64), np.empty(LANES, np.int64), status, pixel, value, noted, dead,
-    )  # fmt: skip
-    for frame in np.flatnonzero(status == kernels.DAMAGED):
-        raise ReadError(
-            "the compressed image is damaged", where=frame_name(block, first + int(frame)),
-            fix="Copy the file again from its source, or leave this frame out.",
+@dataclass(eq=False)
+class Group:
+    """Up to 32 compressed frames on their way through a kernel, with its work space and what it says about each.
+
+    notes   frame -> pixels and values too large for the fast path, -1 means dead
+    left    frame -> decoded image, where the kernel left it to the engine for images
+    """
+
+    block: FrameBlock
+    first: int
+    tiles: Tiles
+    pixels: int
+
+    def __post_init__(self) -> None:
+        chunks = self.block.chunks or ()
+        self.buffers = [np.frombuffer(c, np.uint8) for c in chunks[self.first : self.first + LANES]]
+        self.n, self.itemsize = len(self.buffers), np.dtype(self.block.dtype).itemsize
+        self.status, self.noted = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
+        self.pixel = scratch("note pixel", (LANES, kernels.NOTES), np.int64)
+        self.value = scratch("note value", (LANES, kernels.NOTES), np.int64)
+        self.stride = self.tiles.block * self.itemsize + SLACK
+
+    def source(self) -> tuple:
+        """First arguments of both kernels."""
+        return (
+            np.array([b.ctypes.data for b in self.buffers], np.int64),
+            np.array([b.size for b in self.buffers], np.int64),
+            self.pixels, self.itemsize, self.tiles.block, self.tiles.valid, self.tiles.tile_of, self.tiles.tile_start,
         )  # fmt: skip
-    notes = {
-        f: (pixel[f, : noted[f]], value[f, : noted[f]])
-        for f in range(n)
-        if status[f] == kernels.GOOD and noted[f]
-    }
-    left = {
-        int(f): decode_chunk(buffers[f], block, first + int(f))
-        for f in np.flatnonzero(status == kernels.LEAVE)
-    }
-    return {target.name: _part(plan, target, total, nibbles, n, notes, left) for target in plan.targets}
+
+    def space(self) -> tuple:
+        """Work space of both kernels."""
+        return (
+            scratch("work", LANES * self.stride + SLACK, np.uint8), self.stride,
+            scratch("wide", kernels.TILE // 2 * LANES, np.uint8),
+            scratch("sums", (kernels.TILE + 1) * LANES, np.uint8),
+        )  # fmt: skip
+
+    def state(self) -> tuple:
+        """Last arguments of both kernels."""
+        return (
+            np.empty(LANES, np.int64), np.empty(LANES, np.int64), self.status, self.pixel, self.value, self.noted,
+            int(np.iinfo(self.block.dtype).max),
+        )  # fmt: skip
+
+    def outcome(self) -> tuple[dict, dict]:
+        """Notes and left frames. Raises `ReadError` for the first damaged one."""
+        for frame in np.flatnonzero(self.status == kernels.DAMAGED):
+            raise damaged(self.block, self.first + int(frame))
+        good = np.flatnonzero((self.status == kernels.GOOD) & (self.noted > 0))
+        notes = {int(f): (self.pixel[f, : self.noted[f]], self.value[f, : self.noted[f]]) for f in good}
+        left = np.flatnonzero(self.status == kernels.LEAVE)
+        return notes, {int(f): decode_chunk(self.buffers[f], self.block, self.first + int(f)) for f in left}
+
+
+def _group(plan: Plan, tiles: Tiles, block: FrameBlock, first: int) -> dict[str, Part]:
+    group = Group(block, first, tiles, plan.atom_of.size)
+    total = scratch("atoms", (kernels.NIBBLES, plan.atoms + 1, LANES), np.uint16)
+    runs = (tiles.run_of, tiles.run_end, tiles.run_atom)
+    nibbles = kernels.fused(*group.source(), *runs, *group.space(), total, *group.state())
+    notes, left = group.outcome()
+    return {target.name: _part(plan, target, total, nibbles, group.n, notes, left) for target in plan.targets}
 
 
 def _part(plan: Plan, target: Target, total, nibbles: int, n: int, notes: dict, left: dict) -> Part:
@@ -137,7 +170,8 @@ def _part(plan: Plan, target: Target, total, nibbles: int, n: int, notes: dict, 
     (kernels.spread_wide if target.wide else kernels.spread)(total, nibbles, *target.by_bin, signal)
     if left or any((value > SMALL).any() for _, value in notes.values()):
         signal = signal.astype(np.int64)
-    lost, lost_dark = {}, {}
+    lost: dict[int, np.ndarray] = {}
+    lost_dark: dict[int, np.ndarray] = {}
     for frame, (pixel, value) in notes.items():
         atoms = plan.atom_of[pixel]
         bins = np.where(atoms >= 0, target.atoms[atoms], -1)
@@ -160,6 +194,13 @@ def _lose(plan: Plan, target: Target, frame: int, pixels, lost: dict, lost_dark:
             lost_dark[frame] = target.lost(pixels, plan.atom_of, target.dark)
 
 
+def damaged(block: FrameBlock, frame: int) -> ReadError:
+    return ReadError(
+        "the compressed image is damaged", where=frame_name(block, frame),
+        fix="Copy the file again from its source, or leave this frame out.",
+    )  # fmt: skip
+
+
 def decode_chunk(chunk, block: FrameBlock, frame: int) -> np.ndarray:
     """One bitshuffle-LZ4 chunk as a flat image. Raises `ReadError` with the frame if it is damaged."""
     data = np.frombuffer(chunk, np.uint8)
@@ -174,8 +215,5 @@ def decode_chunk(chunk, block: FrameBlock, frame: int) -> np.ndarray:
         work.size,
         image.ctypes.data,
     ):
-        raise ReadError(
-            "the compressed image is damaged", where=frame_name(block, frame),
-            fix="Copy the file again from its source, or leave this frame out.",
-        )  # fmt: skip
+        raise damaged(block, frame)
     return image

@@ -21,7 +21,7 @@ class Part:
 
     signal    (n, bins): int32 or int64 counts, or float64
     variance  (n, bins), or None: equal to the signal
-    lost      frame in the block -> (bins,) int64: weight, in units of the target's step, of pixels dead in that frame only
+    lost      frame -> (bins,) int64: weight, in units of the target's step, of pixels dead in that frame only
     """
 
     signal: np.ndarray
@@ -38,7 +38,7 @@ class Dead:
 
     @classmethod
     def of(cls, dtype: np.dtype, dead_value: int | None) -> Dead:
-        """Unsigned: the largest value of the type; signed: all negative ones; floats: NaN; and `dead_value` for each."""
+        """Unsigned: the largest value of the type; signed: all negative ones; floats: NaN; and `dead_value`."""
         if dtype.kind == "u":
             return cls(0, int(np.iinfo(dtype).max) if dead_value is None else dead_value)
         return cls(0 if dtype.kind == "i" else -np.inf, np.nan if dead_value is None else dead_value)
@@ -54,10 +54,11 @@ class Dead:
 def scratch(name: str, shape, dtype) -> np.ndarray:
     """A work array of this thread, kept between calls; contents undefined."""
     key = (name, np.dtype(dtype).str)
-    old = _SPACE.__dict__.get(key)
+    held: dict = _SPACE.__dict__
+    old = held.get(key)
     size = int(np.prod(shape))
     if old is None or old.size < size:
-        old = _SPACE.__dict__[key] = np.empty(size, dtype)
+        old = held[key] = np.empty(size, dtype)
     return old[:size].reshape(shape)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core import FrameBlock, Frames, Sums, digest, merge
 from ..core.errors import InputError, ReadError
-from .program import Program, compile_program, result
+from .program import Program, compile_program, once, result
 from .reductions import Reduction
 from .store import Column, Finished, Folder, Memory, Span, narrow
 
@@ -197,6 +197,7 @@ def _task(job: Job, folder: Folder | None, threads: int, span: Span) -> Finished
 
 
 def _reduce(program: Program, block: FrameBlock):
+    block = once(block)
     return program.parts(block), program.summed(block)
 
 

@@ -105,7 +105,7 @@ def compile_plan(reductions, shape: tuple[int, int], gaps: np.ndarray | None) ->
     atom_of = np.full(shape[0] * shape[1], -1, np.int32)
     atoms = 0
     weights: dict = {}
-    drafts = []
+    drafts: list[tuple] = []
     for reduction in reductions:
         reduction = on_shape(reduction, shape)
         edges = axes(reduction) if isinstance(reduction, Binned) else None
@@ -115,7 +115,7 @@ def compile_plan(reductions, shape: tuple[int, int], gaps: np.ndarray | None) ->
         drafts.append((reduction, edges, bins, bin_of))
     atom_of, atoms, origin = _cap(atom_of, atoms)
     targets = tuple(_target(r, e, b, a[origin], weights) for r, e, b, a in drafts)
-    return Plan(tuple(shape), atom_of, atoms, targets)
+    return Plan((shape[0], shape[1]), atom_of, atoms, targets)
 
 
 def _bins(reduction, edges: Axes | None, shape, gaps) -> np.ndarray:
@@ -123,13 +123,17 @@ def _bins(reduction, edges: Axes | None, shape, gaps) -> np.ndarray:
     bins = np.zeros(live.size, np.int32) if edges is None else pixel_bins(reduction, edges)
     bins[~live] = -1
     if not (bins >= 0).any():
-        what = "every pixel is masked" if edges is None else (
-            f"no live pixel between q = {edges.q[0]:.4g} and {edges.q[-1]:.4g} 1/angstrom"
-        )  # fmt: skip
-        raise InputError(
-            what, where=reduction.name, fix="Check q_range, geometry (distance, wavelength, flip) and mask."
-        )
+        raise no_live_pixel(reduction, edges)
     return bins
+
+
+def no_live_pixel(reduction, edges: Axes | None) -> InputError:
+    what = "every pixel is masked" if edges is None else (
+        f"no live pixel between q = {edges.q[0]:.4g} and {edges.q[-1]:.4g} 1/angstrom"
+    )  # fmt: skip
+    return InputError(
+        what, where=reduction.name, fix="Check q_range, geometry (distance, wavelength, flip) and mask."
+    )
 
 
 def _refine(atom_of, atoms: int, bins, size: int):

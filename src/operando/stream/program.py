@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
@@ -14,8 +14,10 @@ from ..core.errors import InputError
 from . import _kernels_raw as kernels
 from .engine_fused import Tiles, block_pixels, reduce_fused, supports
 from .engine_raw import Dead, Part, images, reduce_raw
+from .engine_split import reduce_split, reduce_split_fused
 from .plan import Plan, Target, compile_plan, labelled
 from .reductions import Binned, FrameSum, TotalCounts
+from .split import Split, compile_split
 from .store import Column, Finished, Folder
 
 LOG = logging.getLogger("operando.stream")
@@ -27,6 +29,7 @@ class Program:
 
     plan        all no-split binned reductions and total counts together
     frame_sums  names of sum images
+    splits      reductions with pixel splitting, one by one
     others      reductions that are called as they are (Monitor, or a user's own)
     """
 
@@ -36,19 +39,24 @@ class Program:
     plan: Plan | None
     frame_sums: tuple[str, ...]
     others: tuple
-    cut: dict[int, Tiles] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
+    splits: tuple[Split, ...] = ()
+    cut: dict[tuple[Plan, int], Tiles] = field(default_factory=dict)
+    said: set[bool] = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
 
     def parts(self, block: FrameBlock) -> dict[str, Part]:
         """Everything that is per frame and binned."""
-        if self.plan is None:
+        if self.plan is None and not self.splits:
             return {}
         size, why = self._fused(block)
-        self._say(f"no-split engine on {'compressed' if size else 'decoded'} frames ({why})")
-        if size:
-            return reduce_fused(self.plan, self.tiles(size), block)
-        return reduce_raw(self.plan, block, self.dead_value)
+        self._say(bool(size), why)
+        if not size:
+            parts = {} if self.plan is None else reduce_raw(self.plan, block, self.dead_value)
+            return parts | {s.target.name: reduce_split(s, block, self.dead_value) for s in self.splits}
+        parts = {} if self.plan is None else reduce_fused(self.plan, self.tiles(self.plan, size), block)
+        return parts | {
+            s.target.name: reduce_split_fused(s, self.tiles(s.plan, size), block) for s in self.splits
+        }
 
     def _fused(self, block: FrameBlock) -> tuple[int, str]:
         """Pixels of a bitshuffle block if the fused engine can serve these frames, else 0; and why."""
@@ -62,17 +70,30 @@ class Program:
         size = block_pixels(block)
         return size, "bitshuffle-LZ4, integers" if size else "a bitshuffle block of unusual size"
 
-    def tiles(self, size: int) -> Tiles:
-        """The plan cut for bitshuffle blocks of `size` pixels, made once."""
+    def tiles(self, plan: Plan, size: int) -> Tiles:
+        """A plan cut for bitshuffle blocks of `size` pixels, made once."""
         with self.lock:
-            if size not in self.cut:
-                self.cut[size] = Tiles.of(self.plan, size)  # type: ignore[arg-type]
-            return self.cut[size]
+            if (plan, size) not in self.cut:
+                self.cut[plan, size] = Tiles.of(plan, size)
+            return self.cut[plan, size]
 
-    def _say(self, engine: str) -> None:
-        if engine not in self.said:
-            self.said.add(engine)
-            LOG.info("%s: %s", ", ".join(self.targets), engine)
+    def _say(self, fused: bool, why: str) -> None:
+        if fused in self.said:
+            return
+        self.said.add(fused)
+        frames = "compressed" if fused else "decoded"
+        if self.plan is not None:
+            LOG.info(
+                "no-split integer engine on %s frames (%s): %s",
+                frames,
+                why,
+                ", ".join(t.name for t in self.plan.targets),
+            )
+        if self.splits:
+            names = ", ".join(s.target.name for s in self.splits)
+            LOG.info(
+                "weighted engine on %s frames (pixel splitting was asked for; %s): %s", frames, why, names
+            )
 
     def summed(self, block: FrameBlock) -> dict[str, Sums]:
         """Everything else, as Sums."""
@@ -84,14 +105,16 @@ class Program:
 
     @property
     def targets(self) -> dict[str, Target]:
-        return {} if self.plan is None else {t.name: t for t in self.plan.targets}
+        plain = () if self.plan is None else self.plan.targets
+        return {t.name: t for t in (*plain, *(s.target for s in self.splits))}
 
     def columns(self) -> dict[str, Column]:
-        """The large arrays of the result: counts in 32 bits where they are integers, else float64."""
+        """The large arrays of the result: int32 for integer counts, float32 for shared pixels, else float64."""
         columns = {}
+        shared = {s.target.name for s in self.splits}
         for name, target in self.targets.items():
-            exact = self.dtype.kind in "ui" and target.dark is None
-            kind = np.dtype(np.int32 if exact else np.float64)
+            exact = self.dtype.kind in "ui" and target.dark is None and name not in shared
+            kind = np.dtype(np.int32 if exact else np.float32 if name in shared else np.float64)
             columns[f"{name}.signal"] = Column(f"{name}.signal", target.bins, kind)
             if not exact:
                 columns[f"{name}.variance"] = Column(f"{name}.variance", target.bins, kind)
@@ -103,13 +126,27 @@ def compile_program(reductions, shape, dtype, dead_value: int | None, gaps: np.n
     names = [reduction.name for reduction in reductions]
     if len(set(names)) != len(names):
         raise InputError(f"two reductions have the same name: {names}", fix="Give each a name of its own.")
-    binned = [r for r in reductions if isinstance(r, (Binned, TotalCounts))]
+    shared = [r for r in reductions if isinstance(r, Binned) and r.splitting == "bbox"]
+    binned = [r for r in reductions if isinstance(r, (Binned, TotalCounts)) and r not in shared]
     return Program(
         tuple(shape), np.dtype(dtype), dead_value,
         compile_plan(binned, shape, gaps) if binned else None,
         tuple(r.name for r in reductions if isinstance(r, FrameSum)),
         tuple(r for r in reductions if not isinstance(r, (Binned, TotalCounts, FrameSum))),
+        tuple(compile_split(r, shape, gaps) for r in shared),
     )  # fmt: skip
+
+
+def once(block: FrameBlock) -> FrameBlock:
+    """The block with its images decoded at most once."""
+    held: list[np.ndarray] = []
+
+    def load() -> np.ndarray:
+        if not held:
+            held.append(block.load())
+        return held[0]
+
+    return replace(block, load=load)
 
 
 def frame_sum(counts: np.ndarray, shape: tuple[int, int], dead_value: int | None) -> Sums:

@@ -119,7 +119,7 @@ class Folder:
         part = self._mark(done.span).with_suffix(f".{os.getpid()}.tmp")
         with told(self.path):
             with open(part, "wb") as file:
-                np.savez(file, **_pack(done))
+                np.savez(file, **_pack(done))  # type: ignore[arg-type]
             os.replace(part, self._mark(done.span))
 
     def load(self, span: Span) -> Finished:

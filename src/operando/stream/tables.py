@@ -104,7 +104,7 @@ def check_shape(array: np.ndarray, shape: tuple[int, int], what: str, name: str)
 def pixel_weights(reduction: Binned) -> np.ndarray:
     """(pixels,) float64: solid angle x polarisation x flat, as far as the reduction asks for them."""
     geometry = reduction.geometry
-    weights = np.ones(geometry.shape)  # type: ignore[arg-type]
+    weights: np.ndarray = np.ones_like(geometry.q())
     if reduction.solid_angle:
         weights *= geometry.solid_angle()
     if reduction.polarisation is not None:
