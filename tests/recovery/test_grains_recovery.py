@@ -142,3 +142,18 @@ def test_bad_input_is_named():
         find_grains([half])
     with pytest.raises(InputError, match="unknown rule"):
         GrainSearch(rule="otsu")
+
+
+@pytest.mark.parametrize("with_reference", [True, False])
+def test_scaled_counts_give_the_same_grains(with_reference):
+    """Frames averaged or multiplied are Poisson counts times a factor; their variance says so."""
+    rng = np.random.default_rng(10)
+    data, dark = make_map(rng, random_grains(rng, 15), 0), make_map(rng, [], 0, exposure=4.0)
+    scaled = Sums(data.signal * 0.2, data.signal * 0.04, data.weight)
+    scaled_dark = Sums(dark.signal * 0.2, dark.signal * 0.04, dark.weight)
+    one = find_spots(data, dark if with_reference else None, GrainSearch())
+    two = find_spots(scaled, scaled_dark if with_reference else None, GrainSearch())
+    assert len(one.table) == len(two.table) > 30
+    np.testing.assert_allclose(two.column("azimuth"), one.column("azimuth"), rtol=1e-5)
+    np.testing.assert_allclose(two.column("counts"), 0.2 * one.column("counts"), rtol=1e-4)
+    np.testing.assert_allclose(two.column("counts_var"), 0.04 * one.column("counts_var"), rtol=1e-4)

@@ -85,8 +85,8 @@ def test_reference_background_scaled_to_the_image_ignores_its_spots():
     n[100:103, 4:6] += 500
     w = np.ones_like(n)
     mu, alpha, valid = np.empty_like(n), np.empty_like(n), np.empty(n.shape, bool)
-    kernels.reference_background(n, w, ref, w, 1.0, True, mu, alpha, valid)
+    kernels.reference_background(n, w, ref, w, 1.0, 1.0, True, mu, alpha, valid)
     assert mu.mean() == pytest.approx(35, rel=0.01)
-    kernels.reference_background(n, 2 * w, ref, w, 1.0, False, mu, alpha, valid)
+    kernels.reference_background(n, 2 * w, ref, w, 1.0, 1.0, False, mu, alpha, valid)
     assert (mu == 100).all()
     assert (alpha == 2).all()

@@ -77,10 +77,11 @@ def exceeds(n, mu, alpha, log_p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def reference_background(n, w, ref, ref_w, dispersion, scale_to_image, mu, alpha, valid):
+def reference_background(n, w, ref, ref_w, per_count, dispersion, scale_to_image, mu, alpha, valid):
     """Background from reference counts: mu = ref * w / ref_w, by weight or scaled to the image's own total.
 
-    The scale of the image is found without its spots: bins far above the scaled reference are left out, twice.
+    `n` is the signal x `per_count`; `dispersion` is the variance per count of the reference. The scale of the image
+    is found without its spots: bins far above the scaled reference are left out, three times.
     """
     rows, cols = n.shape
     for i in range(rows):
@@ -90,8 +91,8 @@ def reference_background(n, w, ref, ref_w, dispersion, scale_to_image, mu, alpha
             if not good:
                 n[i, j] = 0.0
             ratio = w[i, j] / ref_w[i, j] if good else 0.0
-            mu[i, j] = ref[i, j] * ratio if good else 0.0
-            alpha[i, j] = ratio * dispersion
+            mu[i, j] = ref[i, j] * ratio * per_count if good else 0.0
+            alpha[i, j] = ratio * dispersion * per_count
     if not scale_to_image:
         return
     scale = 1.0

@@ -170,7 +170,9 @@ def segment(
             azimuth_background(n, w, nothing, half, guard, mu, alpha, valid)
         else:
             scaled = background == SCALED_REFERENCE
-            reference_background(n, w, ref[rp], ref_weight[rwp], ref_dispersion, scaled, mu, alpha, valid)
+            reference_background(
+                n, w, ref[rp], ref_weight[rwp], per_count, ref_dispersion, scaled, mu, alpha, valid
+            )
         count_valid(valid, seen)
         count = 0
         for turn in range(2 if background == AZIMUTH else 1):  # its spots, once known, leave the background

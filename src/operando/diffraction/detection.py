@@ -71,8 +71,8 @@ def detection_limit(
     anywhere in the inner half of the q window. One is found when a spot comes back within 3 widths (at least two
     bins) in azimuth.
 
-    Returns over `counts`: `injected`, `found`, `efficiency`, `efficiency_err` (Jeffreys interval, half its 68 % width), and
-    the fitted `Efficiency`; attrs give the 50 % and 95 % limit with errors. Raises `InputError` when efficiencies
+    Returns over `counts`: `injected`, `found`, `efficiency`, `efficiency_err` (half the 68 % Jeffreys interval),
+    and the fitted `Efficiency`; attrs give the 50 % and 95 % limit with errors. Raises `InputError` when efficiencies
     do not bracket one half.
     """
     search = search or GrainSearch()
@@ -144,7 +144,7 @@ def false_rate(
 ) -> dict[str, float]:  # fmt: skip
     """False spots an image on pure background: counts drawn from `expected`, searched as the data are.
 
-    expected            background `Sums` (a summed reference): its intensity times its weight over its exposure is drawn
+    expected            background `Sums` (a summed reference); its signal over its exposure is drawn
     reference_exposure  exposure of the reference relative to a map (weight of the reference / weight of the map); a
                         new reference is drawn as well. None: searched without a reference.
 

@@ -127,8 +127,8 @@ def _predict(rows: list[int], table, index: int, search: TrackSearch) -> tuple[f
 def track_table(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dataset:
     """What each track is: over `track`, with 1-sigma errors.
 
-    `first_time`, `last_time` (s), `maps` seen, `lifetime_maps`, `kind` (0 ephemeral, 1 unstable, 2 stable), `azimuth` (at
-    the middle), `rotation_rate` (deg/h; three sightings needed, else NaN and TOO_FEW_COUNTS; its error is widened
+    `first_time`, `last_time` (s), `maps` seen, `lifetime_maps`, `kind` (0 ephemeral, 1 unstable, 2 stable), `azimuth`
+    (at the middle), `rotation_rate` (deg/h; three sightings needed, else NaN and TOO_FEW_COUNTS; its error is widened
     by the scatter about uniform rotation), `z`, `x`, `intensity` means; `censored`: seen in the first or last map,
     so that its true lifetime is longer. Cut grains (flag) are left out of azimuth and rate.
     """
@@ -198,8 +198,9 @@ def count_grains(
 
     Each grain counts 1/efficiency(peak_counts) (only those with an efficiency of at least one half; without the
     argument, one); chance false ones are taken off, and pairs expected to have merged because their azimuths agree
-    are added (nearer than three rms widths, from the pairs of touching grains). `_err` is the error of the count of the grains that were there: binomial for missed ones, Poisson for
-    false and merged ones. `_sampling_err` is the Poisson error if they are taken as a sample of what might have been
+    are added (nearer than three rms widths, from the pairs of touching grains). `_err` is the error of the count of
+    the grains that were there: binomial for missed ones, Poisson for
+    the grains that were there: binomial for missed, Poisson for false and merged ones. `_sampling_err` is the Poisson error if they are taken as a sample of what might have been
     there. `new` and `vanished` need the map before: NaN and NO_DATA else. Linked grains are needed.
     """
     if "track" not in grains:
