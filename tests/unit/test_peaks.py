@@ -146,6 +146,7 @@ def test_fixed_width_is_kept():
     ("arguments", "says"),
     [
         ((Q[:-1], np.ones((3, N))), "last axis must be q"),
+        ((Q, np.ones((3, N)), np.ones((2, N))), "does not fit counts"),
         ((Q[:4], np.ones((3, 4))), "six or more"),
         ((Q[::-1], np.ones((3, N))), "ascending"),
         ((None, xr.DataArray(np.ones((3, N)), dims=("x", "energy"))), "none is called q"),

@@ -11,6 +11,13 @@ from typing import Any
 _HOME = {
     "peaks": ["fit_peaks"],
     "rings": ["Family", "azimuth_profile", "component_map", "coverage", "family_profile", "ring_window"],
+    "calibrate": [
+        "Distance",
+        "OrientationCheck",
+        "azimuth_flatness",
+        "check_orientation",
+        "distance_from_standard",
+    ],
     "lattice": ["d_spacing", "lattice_from_pair", "lattice_parameter"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

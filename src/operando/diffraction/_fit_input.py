@@ -101,9 +101,16 @@ def _aligned(array: Any, counts: xr.DataArray) -> Any:
 
 def _as_rows(array: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(array)
-    if array.ndim <= 1 or array.size == shape[-1]:
-        return np.broadcast_to(array, (shape[-1],)).reshape(1, -1)
-    return np.broadcast_to(array, shape).reshape(-1, shape[-1])
+    if array.size == shape[-1]:
+        return array.reshape(1, -1)
+    if array.ndim == 0:
+        return np.full((1, shape[-1]), array)
+    try:
+        return np.broadcast_to(array, shape).reshape(-1, shape[-1])
+    except ValueError:
+        raise InputError(
+            f"weight or variance {array.shape} does not fit counts {shape}", where="fit_peaks"
+        ) from None
 
 
 def _as_poisson(
