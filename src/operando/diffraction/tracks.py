@@ -20,8 +20,8 @@ class TrackSearch:
     """Which grains of different maps are the same one, and what a lasting grain is called.
 
     A link costs (difference / scale)^2 summed over azimuth (scale: azimuth_deg and the errors), distance of the
-    extents and of the centres in steps, and ln intensity; links beyond the gates are impossible, and the sum over a map is
-    least. A track may miss `max_gap` recorded maps; maps that were not recorded do not count.
+    extents and of the centres in steps, and ln intensity; links beyond the gates are impossible, the sum over a map
+    is least. A track may miss `max_gap` recorded maps; maps that were not recorded do not count.
 
     ephemeral: seen over at most `ephemeral_maps` maps; stable: over at least `stable_maps`; unstable: between.
     """
@@ -199,8 +199,8 @@ def count_grains(
     Each grain counts 1/efficiency(peak_counts) (only those with an efficiency of at least one half; without the
     argument, one); chance false ones are taken off, and pairs expected to have merged because their azimuths agree
     are added (nearer than three rms widths, from the pairs of touching grains). `_err` is the error of the count of
-    the grains that were there: binomial for missed ones, Poisson for
-    the grains that were there: binomial for missed, Poisson for false and merged ones. `_sampling_err` is the Poisson error if they are taken as a sample of what might have been
+    the grains that were there: binomial for missed ones, Poisson for false and merged ones. `_sampling_err` is the
+    Poisson error if they are taken as a sample of what might have been
     there. `new` and `vanished` need the map before: NaN and NO_DATA else. Linked grains are needed.
     """
     if "track" not in grains:
