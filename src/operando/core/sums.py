@@ -37,7 +37,7 @@ class Sums:
         """signal / weight with its 1-sigma error; NaN where the weight is zero. `dtype` of both: float64 or float32."""
         weight = self.weight.transpose(*[dim for dim in self.signal.dims if dim in self.weight.dims])
         with np.errstate(divide="ignore"):
-            inverse = np.where(weight.values > 0, 1.0 / weight.values, np.nan).astype(dtype)
+            inverse: np.ndarray = np.where(weight.values > 0, 1.0 / weight.values, np.nan).astype(dtype)
         view = xr.Variable(weight.dims, inverse).set_dims(dict(self.signal.sizes)).values
         value = np.multiply(self.signal.values, view, dtype=dtype, casting="unsafe")
         error = np.sqrt(self.variance.values, dtype=dtype, casting="unsafe")

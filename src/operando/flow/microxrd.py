@@ -19,6 +19,7 @@ from .facts import grid_of, phases
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
 from .notes import look_at
+from .orientation import check_flip
 from .plan import Plan, plan_for
 from .reduce import merge_parts, parts_of, reduce_frames
 from .stage import KEY
@@ -40,6 +41,7 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     found = open_scans(xrd.scans, dataset=xrd.dataset, motors=xrd.motors, monitor=counter)
     scans = _as_maps([_counted(scan, xrd) for scan in found], xrd)
     plan = plan_for(job.experiment, scans[0])
+    check_flip(job, plan, scans[0])
     grids = [grid_of(xrd, scan) for scan in scans]
     _same_size(scans, grids)
     total = sum(len(scan.frames) for scan in scans)

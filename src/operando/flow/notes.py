@@ -11,6 +11,14 @@ from operando.core import Flag
 WORTH_SAYING = 0.01
 
 
+WORDS = {
+    Flag.CUT_BY_GAP: "are cut by a gap of the detector",
+    Flag.WINDOW_EDGE: "lie at the edge of their window",
+    Flag.NOT_CONVERGED: "gave no converged fit",
+    Flag.POOR_FIT: "are fitted poorly",
+}
+
+
 def look_at(groups: dict[str, xr.Dataset]) -> list[str]:
     """Sentences on missing frames, lost beam, and flagged fits."""
     overview = groups["xrd"]
@@ -46,10 +54,10 @@ def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
         for family in ring["family"].values:
             flag = ring["flag"].sel(family=family)
             peaks = (flag & int(Flag.NO_DATA | Flag.TOO_FEW_COUNTS)) == 0
-            for reason in (Flag.CUT_BY_GAP, Flag.WINDOW_EDGE, Flag.NOT_CONVERGED, Flag.POOR_FIT):
+            for reason in WORDS:
                 share = int((peaks & ((flag & int(reason)) != 0)).sum()) / max(int(peaks.sum()), 1)
                 if share > WORTH_SAYING:
-                    words = str(reason.name).lower().replace("_", " ")
+                    words = WORDS[reason]
                     sentences.append(
                         f"{name.removeprefix('xrd/')} {family}: {share:.0%} of the peaks {words}"
                     )

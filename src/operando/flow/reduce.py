@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from operando.core.frames import Frames
 from operando.core.sums import FRAME
 
 from .facts import Ring
-from .stage import versioned
+from .stage import DETAIL, versioned
 
 #: frames that one stage reduces: a second or two of work, which is what a killed run can lose
 PART = 512
@@ -37,7 +38,9 @@ def reduce_frames(
     - `<ring>_ring`: (frame, q), the whole ring, what component maps take,
     - `<ring>_image`: (azimuth, q), summed over the frames.
     """
+    begun = time.perf_counter()
     sums = stream.run(reductions, FrameRange(frames, start, stop))
+    speed = (stop - start) / (time.perf_counter() - begun)
     found: dict[str, xr.DataArray] = {}
     for name in ("total_counts", "monitor"):
         _put(found, name, sums[name])
@@ -45,7 +48,7 @@ def reduce_frames(
     for ring in rings:
         for name, part in _of_ring(ring, sums[ring.name]):
             _put(found, f"{ring.name}_{name}", part)
-    return xr.Dataset(found)
+    return xr.Dataset(found, attrs={DETAIL: f"{stop - start} frames at {speed:.0f} frames/s"})
 
 
 def _of_ring(ring: Ring, window: Sums) -> Iterator[tuple[str, Sums]]:

@@ -23,6 +23,8 @@ from .results import Process
 
 log = logging.getLogger("operando.flow")
 KEY = "stage_key"
+#: a stage may say in this attribute how it was made: engine, threads, speed
+DETAIL = "stage_detail"
 
 
 def versioned(version: str) -> Callable:
@@ -77,16 +79,9 @@ class Stages:
         result = read_stage(path)
         seconds = time.perf_counter() - begun
         log.info("%s: %s in %.2f s", path.name, "found" if found else "made", seconds)
-        self.processes.append(
-            Process(
-                label,
-                version,
-                seconds,
-                _plain(settings),
-                digests,
-                "found from an earlier run" if found else "",
-            )
-        )
+        told = result.attrs.get(DETAIL, "") if isinstance(result, xr.Dataset) else ""
+        detail = " · ".join(filter(None, [told, "found from an earlier run" if found else ""]))
+        self.processes.append(Process(label, version, seconds, _plain(settings), digests, detail))
         return result
 
     def _write(self, result: Any, key: str, path: Path) -> None:

@@ -1,0 +1,40 @@
+"""Is the image turned as the geometry says? Looked at before hours are spent on a wrong flip."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from operando import diffraction, stream
+from operando.core import FrameRange, Scan
+
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from .job import Run
+
+log = logging.getLogger("operando.flow")
+
+#: frames, spread over the first scan, whose sum is looked at
+LOOKED_AT = 16
+
+
+def check_flip(job: Run, plan: Plan, scan: Scan) -> None:
+    """Say so in the notes when rings would be sharper under another flip of the stored image."""
+    found = diffraction.check_orientation(_sample(scan), plan.geometry, mask=plan.mask)
+    log.info("orientation %s: %s", found.verdict, found.message)
+    if found.verdict == "wrong":
+        job.listener.say("geometry", found.message)
+        job.notes.insert(0, f"{found.message}: check xrd.flip and xrd.orientation")
+
+
+def _sample(scan: Scan) -> np.ndarray:
+    """Sum of a few frames of a scan, dead pixels zero, (rows, columns)."""
+    places = np.unique(np.linspace(0, len(scan.frames) - 1, LOOKED_AT).astype(int))
+    images = [
+        stream.run([stream.FrameSum()], FrameRange(scan.frames, int(p), int(p) + 1))["frame_sum"]
+        for p in places
+    ]
+    return np.sum([image.signal.values for image in images], axis=0)
