@@ -72,10 +72,13 @@ def test_the_smooth_frame_has_no_spots(detector):
     assert sum(found) == 0  # six images at 0.01 each
 
 
-def test_the_spotty_frame_has_spots_that_both_halves_of_the_pixels_see(detector):
+def test_the_spotty_frame_has_spots_where_the_other_half_of_the_pixels_has_them(detector):
+    """Spots overlap in this frame, and up to a third are parted differently in the two halves; most must coincide.
+
+    Unrelated spots, 5 to 14 over 50 degrees, would lie some degrees from the nearest of the other half.
+    """
     for window in WINDOWS:
         one, two = (spots(detector, "spotty", part, window).column("azimuth") / 2 for part in (0, 1))
         assert len(one) >= 5
         assert len(two) >= 5
-        nearest = np.abs((one[:, None] - two + 180) % 360 - 180).min(1)
-        assert (nearest < 0.5).mean() > 0.7
+        assert np.median(np.abs((one[:, None] - two + 180) % 360 - 180).min(1)) < 0.2
