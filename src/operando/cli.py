@@ -155,13 +155,21 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File: .csv, .nc or .npz by its ending.")
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for every figure of the report as SVG, PNG and csv.")
+    ] = None,
 ) -> None:
-    """Write one group of results as csv, netCDF or npz; without --group, list the groups.
+    """Write one group of results as csv, netCDF or npz, or all figures; else list the groups.
 
     Example: operando export run --group xrd/LCO003 --output lco003.csv
     """
-    from operando.flow.export import export_group, list_groups
+    from operando.flow.export import export_group, list_groups, open_run
 
+    if figures is not None:
+        from operando import show
+
+        typer.echo(f"{figures}: {len(show.write_figures(open_run(run_folder), figures))} files")
+        return
     if group is None:
         typer.echo(list_groups(run_folder))
         return
