@@ -178,6 +178,17 @@ def _interleaved(planes, stride, plane, column, columns, nibble, wide):  # pragm
 
 
 @njit(nogil=True, cache=True)
+def _void(planes, stride, plane, column, columns, nibble, mask, used, n):  # pragma: no cover - compiled
+    """Whether no frame has a wanted bit in these four planes of this tile."""
+    size = min(columns, plane - column)
+    for frame in range(n):
+        for p in range(4 * nibble, min(4 * nibble + 4, used[frame])):
+            if touches(planes + frame * stride + p * plane + column, mask + column, size):
+                return False
+    return True
+
+
+@njit(nogil=True, cache=True)
 def _add_runs(sums, runs, atoms, total):  # pragma: no cover - compiled
     """Add every run of a tile to its atom; addresses of [TILE + 1][32] sums and uint16 [atoms][32]."""
     before = sums
@@ -209,6 +220,7 @@ def fused(
     start(chunks, sizes, pixels, itemsize, block, position, status, noted)
     for number in range(tile_of.size - 1):
         plane = min(block, (pixels - number * block) & -8) >> 3
+        mask = np.int64(valid.ctypes.data) + (number * block >> 3)
         ahead = number + 2 < tile_of.size and tile_of[number + 2] > tile_of[number + 1]
         nibbles = advance(
             number, chunks, sizes, pixels, itemsize, block, valid, tile_of[number + 1] > tile_of[number], ahead,
@@ -224,6 +236,8 @@ def fused(
             columns = min(TILE // 8, (plane - column + 15) & -16)
             runs = slice(run_of[tile], run_of[tile + 1])
             for nibble in range(nibbles):
+                if nibble and _void(planes, stride, plane, column, columns, nibble, mask, used, chunks.size):
+                    continue
                 _interleaved(planes, stride, plane, column, columns, nibble, wide_at)
                 prefix(sums_at, wide_at, TILE // 8 * LANES, columns)
                 _add_runs(sums_at, run_end[runs], run_atom[runs], np.int64(total[nibble].ctypes.data))
@@ -254,6 +268,7 @@ def fused_split(
     start(chunks, sizes, pixels, itemsize, block, position, status, noted)
     for number in range(tile_of.size - 1):
         plane = min(block, (pixels - number * block) & -8) >> 3
+        mask = np.int64(valid.ctypes.data) + (number * block >> 3)
         ahead = number + 2 < tile_of.size and tile_of[number + 2] > tile_of[number + 1]
         nibbles = advance(
             number, chunks, sizes, pixels, itemsize, block, valid, tile_of[number + 1] > tile_of[number], ahead,
@@ -264,6 +279,8 @@ def fused_split(
             columns = min(TILE // 8, (plane - column + 15) & -16)
             begin = number * block + tile_start[tile]
             for nibble in range(nibbles):
+                if nibble and _void(planes, stride, plane, column, columns, nibble, mask, used, chunks.size):
+                    continue
                 _interleaved(planes, stride, plane, column, columns, nibble, wide_at)
                 expand(counts_at, wide_at, TILE // 8 * LANES, columns)
                 for pixel in range(begin, min(begin + TILE, number * block + 8 * plane)):
@@ -344,3 +361,22 @@ def spread_wide(total, nibbles, first, atoms, out):  # pragma: no cover - compil
                     add_wide(tile_at, counts, np.int64(4 * nibble))
             for frame in range(out.shape[0]):
                 out[frame, b] += tile[frame]
+
+
+@njit(nogil=True, cache=True)
+def turn_shares(sums, signal, variance):  # pragma: no cover - compiled
+    """signal, variance[frame, bin] = sums[bin, 0 or 1, frame], float32."""
+    n, bins = signal.shape
+    tile = np.empty((8, LANES), np.float32)
+    tile_at = np.int64(tile.ctypes.data)
+    for which in range(2):
+        out = signal if which == 0 else variance
+        for start in range(0, bins, 8):
+            stop = min(start + 8, bins)
+            if n == LANES and stop - start == 8:
+                tile[:] = sums[start:stop, which]
+                turn(np.int64(out.ctypes.data) + 4 * start, np.int64(4 * bins), tile_at)
+            else:
+                for frame in range(n):
+                    for b in range(start, stop):
+                        out[frame, b] = sums[b, which, frame]

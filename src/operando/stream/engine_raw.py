@@ -52,14 +52,15 @@ class Dead:
 
 
 def scratch(name: str, shape, dtype) -> np.ndarray:
-    """A work array of this thread, kept between calls; contents undefined."""
-    key = (name, np.dtype(dtype).str)
-    held: dict = _SPACE.__dict__
-    old = held.get(key)
-    size = int(np.prod(shape))
-    if old is None or old.size < size:
-        old = held[key] = np.empty(size, dtype)
-    return old[:size].reshape(shape)
+    """A work array of this thread, kept between calls, on a cache line's edge; contents undefined."""
+    held: dict[tuple, np.ndarray] = _SPACE.__dict__.setdefault("held", {})
+    key = (name, np.dtype(dtype))
+    size = int(np.prod(shape)) * key[1].itemsize
+    if key not in held or held[key].size < size:
+        room = np.empty(size + 64, np.uint8)
+        start = -room.ctypes.data % 64
+        held[key] = room[start : start + size]
+    return held[key][:size].view(dtype).reshape(shape)
 
 
 def images(block: FrameBlock) -> np.ndarray:

@@ -33,8 +33,8 @@ def _group(split: Split, tiles: Tiles, block: FrameBlock, first: int) -> Part:
     entries = (split.first, split.bins, split.share)
     fused.fused_split(*group.source(), *entries, *group.space(), sums, *group.state())
     notes, left = group.outcome()
-    signal = np.ascontiguousarray(sums[:, 0, : group.n].T)
-    variance = np.ascontiguousarray(sums[:, 1, : group.n].T)
+    signal, variance = np.empty((2, group.n, split.target.bins), np.float32)
+    fused.turn_shares(sums, signal, variance)
     gone = {}
     for frame, (pixel, value) in notes.items():
         alive = value >= 0
@@ -68,4 +68,4 @@ def _finish(split: Split, signal, variance, gone: dict[int, np.ndarray]) -> Part
                 dark = dark - split.lost(gone[frame], target.dark)
             signal[frame] -= dark * target.dark.step
             variance[frame] += dark * target.dark.step
-    return Part(signal.astype(np.float32), variance.astype(np.float32), lost)
+    return Part(signal.astype(np.float32, copy=False), variance.astype(np.float32, copy=False), lost)
