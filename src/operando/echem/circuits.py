@@ -103,7 +103,7 @@ def _series(text: str, omega: np.ndarray, supply) -> tuple[np.ndarray, str]:
 
 def fit_circuit(
     spectrum: xr.Dataset, circuit: str, start: Sequence[float], *, z_err: np.ndarray | None = None,
-    weight: str = "modulus", poor_fit: float = 0.05,
+    weight: str = "modulus", poor_fit: float = 0.05, tolerance: float = 1e-13, evaluations: int | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Fit an equivalent circuit to a spectrum by complex least squares.
 
@@ -114,8 +114,9 @@ def fit_circuit(
               degree of freedom. Without it, weights by `weight` ("modulus": 1/|Z|, "unit") and the scatter
               around the fit sets the errors
     poor_fit  relative rms residual above which the flag is poor_fit
+    tolerance, evaluations  when the search stops: relative change, number of steps (None: 100 a parameter)
 
-    Returns over `parameter`: value, value_err, units; correlation (parameter, parameter_2); over `frequency`: z_re_fit,
+    A parameter without any influence on the spectrum has an infinite error. Returns over `parameter`: value, value_err, units; correlation (parameter, parameter_2); over `frequency`: z_re_fit,
     z_im_fit; scalars goodness, rms (residual as share of |Z|), flag. Strong correlations (over 0.99) mean that the
     spectrum does not tell these parameters apart.
     """
@@ -144,16 +145,15 @@ def fit_circuit(
     begin = np.where(exponent, np.clip(start, 0.05, 0.999), np.log(np.asarray(start, float)))
     low, high = np.where(exponent, 0.0, -np.inf), np.where(exponent, 1.0, np.inf)
     found = least_squares(
-        residual, begin, bounds=(low, high), x_scale="jac", xtol=1e-13, ftol=1e-13, gtol=1e-13
-    )
+        residual, begin, bounds=(low, high), x_scale="jac", xtol=tolerance, ftol=tolerance, gtol=tolerance,
+        max_nfev=evaluations,
+    )  # fmt: skip
     freedom = max(2 * len(f) - len(names), 1)
     chi2 = float((found.fun**2).sum())
-    size = np.maximum(np.linalg.norm(found.jac, axis=0), 1e-300)
-    covariance = np.linalg.pinv((found.jac / size).T @ (found.jac / size)) / np.outer(size, size)
-    covariance *= 1.0 if z_err is not None else chi2 / freedom
+    covariance = _covariance(found.jac) * (1.0 if z_err is not None else chi2 / freedom)
     best = values(found.x)
-    error = np.sqrt(np.diag(covariance)) * np.where(exponent, 1.0, best)
     spread = np.sqrt(np.diag(covariance))
+    error = spread * np.where(exponent, 1.0, best)
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = covariance / np.outer(spread, spread)
     fit = circuit_impedance(circuit, best, frequency)
@@ -171,6 +171,18 @@ def fit_circuit(
         coords={"parameter": names, "parameter_2": names, "frequency": spectrum["frequency"]},
         attrs={"circuit": circuit, "weight": "given error" if z_err is not None else weight},
     )  # fmt: skip
+
+
+def _covariance(jacobian: np.ndarray) -> np.ndarray:
+    """Inverse of J^T J; infinite where a parameter has no influence (less than 1e-12 of the strongest)."""
+    size = np.linalg.norm(jacobian, axis=0)
+    felt = size > 1e-12 * size.max(initial=0.0)
+    covariance = np.diag(np.full(len(size), np.inf))
+    scaled = jacobian[:, felt] / size[felt]
+    inverse = np.linalg.pinv(scaled.T @ scaled) / np.outer(size[felt], size[felt])
+    covariance[np.ix_(felt, felt)] = inverse
+    np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 0.0))
+    return covariance
 
 
 def fit_series(spectra: Sequence[xr.Dataset], circuit: str, start: Sequence[float], **options) -> xr.Dataset:
