@@ -10,6 +10,7 @@ from typing import Any
 
 _HOME = {
     "peaks": ["fit_peaks"],
+    "phases": ["fit_two_peaks"],
     "rings": ["Family", "azimuth_profile", "component_map", "coverage", "family_profile", "ring_window"],
     "calibrate": [
         "Distance",

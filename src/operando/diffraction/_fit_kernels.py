@@ -22,7 +22,9 @@ CONVERGED, ITERATIONS_SPENT, EMPTY = 0, 1, 2
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits):
-    """Means mu (n,), derivatives jac (parameters, n), and curve (2 peaks, n): d2mu/dposition dsigma and d2mu/dsigma2.
+    """Means mu (n,), derivatives jac (parameters, n), and curve (3 peaks, n).
+
+    curve holds of each peak d2mu/dposition dsigma, d2mu/dsigma2 and its own dmu/dsigma.
 
     slots (peaks, 4): the parameters that are position, sigma, area and eta of a peak (-1: eta_fixed).
     """
@@ -46,8 +48,9 @@ def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, wor
             jac[a, i] += w[i] * work[0, i]
             jac[p, i] += scaled * work[1, i]
             jac[s, i] += scaled * work[2, i]
-            curve[2 * k, i] = scaled * (1.0 - eta) * work[3, i]
-            curve[2 * k + 1, i] = scaled * (1.0 - eta) * work[4, i]
+            curve[3 * k, i] = scaled * (1.0 - eta) * work[3, i]
+            curve[3 * k + 1, i] = scaled * (1.0 - eta) * work[4, i]
+            curve[3 * k + 2, i] = scaled * work[2, i]
             mu[i] += scaled * work[0, i]
         if e >= 0:
             for i in range(n):
@@ -99,18 +102,20 @@ def add_curvature(par, slots, gradient, residual, curve, information):
     n = residual.size
     for k in range(slots.shape[0]):
         p, s, a = slots[k, 0], slots[k, 1], slots[k, 2]
-        mixed, twice = 0.0, 0.0
+        mixed, twice, own = 0.0, 0.0, 0.0
         for i in range(n):
-            mixed += residual[i] * curve[2 * k, i]
-            twice += residual[i] * curve[2 * k + 1, i]
+            mixed += residual[i] * curve[3 * k, i]
+            twice += residual[i] * curve[3 * k + 1, i]
+            own += residual[i] * curve[3 * k + 2, i]
         information[p, s] -= mixed
         information[s, p] -= mixed
         information[s, s] -= twice
-        information[p, p] -= gradient[s] / par[s]  # d2S/dposition2 = (dS/dsigma) / sigma
+        information[p, p] -= own / par[s]  # d2S/dposition2 = (dS/dsigma) / sigma
         if par[a] > 0:
-            for j in (p, s):
-                information[j, a] -= gradient[j] / par[a]
-                information[a, j] -= gradient[j] / par[a]
+            information[p, a] -= gradient[p] / par[a]
+            information[a, p] -= gradient[p] / par[a]
+            information[s, a] -= own / par[a]
+            information[a, s] -= own / par[a]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -234,7 +239,7 @@ def climb(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, spa
 def workspace(size, n, peaks):
     """Scratch arrays of one fit."""
     return (
-        np.empty(n), np.empty((size, n)), np.empty((2 * peaks, n)), np.empty((9, n + 1)), np.empty(n + 1, np.int64),
+        np.empty(n), np.empty((size, n)), np.empty((3 * peaks, n)), np.empty((9, n + 1)), np.empty(n + 1, np.int64),
         np.empty(size), np.empty((size, size)), np.zeros((size, size)), np.empty(size), np.empty(size),
         np.empty(size), np.empty(size, np.bool_),
     )  # fmt: skip

@@ -73,11 +73,11 @@ def fit_peaks(
         )
     rows = rows_of(q, counts, weight, variance)
     fitted = fit_window(rows, shape, width=width, threads=threads)
-    flag = _flags(rows, fitted, min_significance, min_counts, max_goodness)
+    flag = flags_of(rows, fitted, min_significance, min_counts, max_goodness)
     return _dataset(rows, fitted, flag, keep_flagged)
 
 
-def _flags(
+def flags_of(
     rows: Rows, fit: dict[str, np.ndarray], min_significance: float, min_counts: float, max_goodness: float
 ) -> np.ndarray:
     from ._fit_kernels import EMPTY, ITERATIONS_SPENT
