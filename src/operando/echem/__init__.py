@@ -18,7 +18,8 @@ _HOME = {
     "lithium_balance": "balance", "thin": "curves", "alignment": "curves", "nyquist": "curves", "summary": "curves",
     "film_diffusion": "transient", "cottrell": "transient", "sweep_onset": "transient",
     "kramers_kronig": "consistency", "fit_circuit": "circuits", "fit_series": "circuits",
-    "circuit_impedance": "circuits", "choose_circuit": "guess", "fit_from_guess": "guess", "conductivity": "materials", "area_resistance": "materials",
+    "circuit_impedance": "circuits", "choose_circuit": "guess",
+    "fit_from_guess": "guess", "conductivity": "materials", "area_resistance": "materials",
     "arrhenius": "materials",
 }  # fmt: skip
 

@@ -102,7 +102,7 @@ def _series(text: str, omega: np.ndarray, supply) -> tuple[np.ndarray, str]:
 
 
 def fit_circuit(
-    spectrum: xr.Dataset, circuit: str, start: Sequence[float], *, z_err: np.ndarray | None = None,
+    spectrum: xr.Dataset, circuit: str, start: Sequence[float] | np.ndarray, *, z_err: np.ndarray | None = None,
     weight: str = "modulus", poor_fit: float = 0.05, tolerance: float = 1e-13, evaluations: int | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Fit an equivalent circuit to a spectrum by complex least squares.
@@ -116,7 +116,9 @@ def fit_circuit(
     poor_fit  relative rms residual above which the flag is poor_fit
     tolerance, evaluations  when the search stops: relative change, number of steps (None: 100 a parameter)
 
-    A parameter without any influence on the spectrum has an infinite error. Returns over `parameter`: value, value_err, units; correlation (parameter, parameter_2); over `frequency`: z_re_fit,
+    A parameter without any influence on the spectrum has an infinite error.
+
+    Returns over `parameter`: value, value_err, units; correlation (parameter, parameter_2); over `frequency`: z_re_fit,
     z_im_fit; scalars goodness, rms (residual as share of |Z|), flag. Strong correlations (over 0.99) mean that the
     spectrum does not tell these parameters apart.
     """

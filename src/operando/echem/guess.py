@@ -22,7 +22,7 @@ def choose_circuit(spectrum: xr.Dataset, candidates: tuple[str, ...] = CANDIDATE
         BIC = 2 n ln(S / 2n) + k ln(2n),   S the weighted sum of squares, n points, k parameters
 
     A richer circuit is only kept where each of its resistors is known better than to its own size. Returns the fit
-    (`fit_circuit`) with attrs chosen_from and bic. What is chosen describes the spectrum; it does not prove a mechanism.
+    (`fit_circuit`) with attrs chosen_from and bic. What is chosen describes the spectrum; it proves no mechanism.
     Schwarz, Ann. Stat. 6 (1978) 461. Raises `InputError` when there are too few points for any candidate.
     """
     inductive = spectrum["z_im"].values[np.argmax(spectrum["frequency"].values)] > 0
@@ -32,7 +32,9 @@ def choose_circuit(spectrum: xr.Dataset, candidates: tuple[str, ...] = CANDIDATE
         if 2 * spectrum.sizes["frequency"] > len(parameter_names(circuit)) + 2:
             fits.append(fit_from_guess(spectrum, circuit, tolerance=1e-8, evaluations=200))
     if not fits:
-        raise InputError("too few points for any circuit", where=str(spectrum.attrs.get("source", "spectrum")))
+        raise InputError(
+            "too few points for any circuit", where=str(spectrum.attrs.get("source", "spectrum"))
+        )
     known = [fit for fit in fits if _resistors_known(fit)] or fits
     best = known[0]
     for fit in known[1:]:  # ordered from simple to rich
