@@ -84,7 +84,10 @@ def block_pixels(block: FrameBlock) -> int:
 
 
 def reduce_fused(plan: Plan, tiles: Tiles, block: FrameBlock) -> dict[str, Part]:
-    """Sum a block of compressed frames, 32 at a time. Raises `ReadError` with the frame for a damaged chunk."""
+    """Sum a block of compressed frames, 32 at a time. Raises `ReadError` with the frame for a damaged chunk.
+
+    The parts live in work space of this thread: they hold until its next block.
+    """
     groups = [_group(plan, tiles, block, first) for first in range(0, len(block), LANES)]
     if len(groups) == 1:
         return groups[0]
@@ -161,12 +164,17 @@ def _group(plan: Plan, tiles: Tiles, block: FrameBlock, first: int) -> dict[str,
     runs = (tiles.run_of, tiles.run_end, tiles.run_atom)
     nibbles = kernels.fused(*group.source(), *runs, *group.space(), total, *group.state())
     notes, left = group.outcome()
-    return {target.name: _part(plan, target, total, nibbles, group.n, notes, left) for target in plan.targets}
+    return {
+        target.name: _part(plan, target, total, nibbles, group.n, notes, left, first)
+        for target in plan.targets
+    }
 
 
-def _part(plan: Plan, target: Target, total, nibbles: int, n: int, notes: dict, left: dict) -> Part:
+def _part(
+    plan: Plan, target: Target, total, nibbles: int, n: int, notes: dict, left: dict, first: int
+) -> Part:
     """Bins of one target: summed atoms, noted pixels one by one, and frames left to the other engine."""
-    signal = np.empty((n, target.bins), np.int64 if target.wide else np.int32)
+    signal = scratch(f"signal {target.name} {first}", (n, target.bins), np.int64 if target.wide else np.int32)
     (kernels.spread_wide if target.wide else kernels.spread)(total, nibbles, *target.by_bin, signal)
     if left or any((value > SMALL).any() for _, value in notes.values()):
         signal = signal.astype(np.int64)

@@ -33,7 +33,9 @@ def _group(split: Split, tiles: Tiles, block: FrameBlock, first: int) -> Part:
     entries = (split.first, split.bins, split.share)
     fused.fused_split(*group.source(), *entries, *group.space(), sums, *group.state())
     notes, left = group.outcome()
-    signal, variance = np.empty((2, group.n, split.target.bins), np.float32)
+    signal, variance = scratch(
+        f"signal {split.target.name} {first}", (2, group.n, split.target.bins), np.float32
+    )
     fused.turn_shares(sums, signal, variance)
     gone = {}
     for frame, (pixel, value) in notes.items():

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core import FrameBlock, Frames, Sums, digest, merge
+from ..core import FrameBlock, Frames, Sums, digest
 from ..core.errors import InputError, ReadError
 from .program import Program, compile_program, once, result
 from .reductions import Reduction
@@ -64,44 +64,43 @@ def run(
         raise InputError("no frames", where=frames.name, fix="Check the file: the scan may not have started.")
     job = Job(tuple(reductions), frames, _key(reductions, frames))
     program = job.program()
-    columns = program.columns()
-    folder, spilled = _folder(job, columns, checkpoint)
+    folder, spilled = _folder(job, program.columns(), checkpoint)
+    target = folder or Memory(program.columns(), (0, len(frames)))
     spans = _spans(len(frames))
     done = {span: folder.load(span) for span in spans if folder and folder.finished(span)}
-    todo = [span for span in spans if span not in done]
-    own = map is builtins.map
-    threads = threads or (cores() if own else 1)
-    LOG.info("%s: %d frames, %d threads%s", frames.name, len(frames), threads, "" if own else " a task")
     if done:
-        LOG.info("%d of %d spans were finished before in %s", len(done), len(spans), folder and folder.path)
-    whole = None if folder else Memory(columns, (0, len(frames)))
-    work = (
-        _stream(job, folder, threads, todo)
-        if own
-        else _results(map(partial(_task, job, folder, threads), todo))
-    )
-    counted = sum(stop - start for start, stop in done)
-    started, before = time.perf_counter(), counted
-    for finished in work:
+        LOG.info("%d of %d spans were finished before in %s", len(done), len(spans), target)
+    todo = [span for span in spans if span not in done]
+    if map is builtins.map:
+        threads = threads or cores()
+        work = _stream(job, target, threads, todo)
+    else:
+        threads = threads or 1
+        work = _results(map(partial(_task, job, folder, threads), todo))
+    LOG.info("%s: %d frames, %d threads a task", frames.name, len(frames), threads)
+    for finished in _timed(work, sum(stop - start for start, stop in done), len(frames), progress):
         for key, values in finished.arrays.items():
-            whole.write(key, finished.span[0], values)  # type: ignore[union-attr]
+            target.write(key, finished.span[0], values)
         finished.arrays = {}
         done[finished.span] = finished
-        counted += finished.span[1] - finished.span[0]
+    results = result(program, [done[span] for span in spans], target)
+    if folder and spilled:
+        shutil.rmtree(folder.path.parent, ignore_errors=True)  # what is mapped stays readable
+    return {reduction.name: results[reduction.name] for reduction in reductions}
+
+
+def _timed(work: Iterator[Finished], before: int, total: int, progress) -> Iterator[Finished]:
+    """Pass spans on, tell `progress`, and log the speed at the end."""
+    started, count = time.perf_counter(), before
+    for finished in work:
+        yield finished
+        count += len(finished.index)
         if progress:
-            progress(counted, len(frames))
+            progress(count, total)
     seconds = time.perf_counter() - started
     LOG.info(
-        "%d frames in %.2f s: %.0f frames/s",
-        counted - before,
-        seconds,
-        (counted - before) / max(seconds, 1e-9),
+        "%d frames in %.2f s: %.0f frames/s", count - before, seconds, (count - before) / max(seconds, 1e-9)
     )
-    arrays = whole.arrays if whole else {key: folder.open(key) for key in columns}  # type: ignore[union-attr]
-    results = result(program, [done[span] for span in spans], arrays, folder)
-    if spilled:
-        shutil.rmtree(folder.path.parent, ignore_errors=True)  # type: ignore[union-attr] # the maps stay readable
-    return {reduction.name: results[reduction.name] for reduction in reductions}
 
 
 def reduce_block(reduction: Reduction, block: FrameBlock) -> Sums:
@@ -109,9 +108,8 @@ def reduce_block(reduction: Reduction, block: FrameBlock) -> Sums:
     dtype, key = np.dtype(block.dtype), _digest(reduction, tuple(block.shape), np.dtype(block.dtype).str)
     program = _cached(key, lambda: compile_program([reduction], block.shape, dtype, None, None))
     memory = Memory(program.columns(), (0, len(block)))
-    finished = Finished((0, len(block)), np.asarray(block.index, np.int64))
-    _take(program, memory, finished, 0, *_reduce(program, block))
-    return result(program, [finished], memory.arrays, None)[reduction.name]
+    finished = _reduce(program, block, memory, 0, (0, len(block)))
+    return result(program, [finished], memory)[reduction.name]
 
 
 def cores() -> int:
@@ -193,75 +191,69 @@ def _results(values) -> Iterator[Finished]:
 
 
 def _task(job: Job, folder: Folder | None, threads: int, span: Span) -> Finished:
-    return next(_stream(job, folder, threads, [span]))
+    """One span in a process of its own: without a folder its arrays travel back."""
+    target = folder or Memory(job.program().columns(), span)
+    finished = next(_stream(job, target, threads, [span]))
+    if isinstance(target, Memory):
+        finished.arrays = target.arrays
+    return finished
 
 
-def _reduce(program: Program, block: FrameBlock):
-    block = once(block)
-    return program.parts(block), program.summed(block)
-
-
-def _stream(job: Job, folder: Folder | None, threads: int, spans: Sequence[Span]) -> Iterator[Finished]:
-    """Read blocks here, reduce them on `threads`, and yield spans in order as they are complete.
+def _stream(job: Job, target: Folder | Memory, threads: int, spans: Sequence[Span]) -> Iterator[Finished]:
+    """Read blocks here, reduce and write them on `threads`, and yield spans in order as they are complete.
 
     At most threads + 1 blocks are held at a time: memory does not grow with the number of frames.
     """
     program = job.program()
-    waiting: deque[tuple[Span, int, FrameBlock, Future]] = deque()
-    collect = _Collector(program, folder)
+    waiting: deque[Future] = deque()
+    collect = _Collector(target)
     with ThreadPoolExecutor(threads) as pool:
         for span in spans:
             position = span[0]
             for block in job.frames.blocks(*span, size=LANES):
-                waiting.append((span, position, block, pool.submit(_reduce, program, block)))
+                waiting.append(pool.submit(_reduce, program, block, target, position, span))
                 position += len(block)
                 while len(waiting) > threads:
-                    yield from collect(*waiting.popleft())
+                    yield from collect(waiting.popleft().result())
             if position != span[1]:
                 raise ReadError(
                     f"frames {span[0]} to {span[1] - 1} were asked for, {position - span[0]} came",
                     where=job.frames.name,
                 )
         while waiting:
-            yield from collect(*waiting.popleft())
+            yield from collect(waiting.popleft().result())
 
 
-class _Collector:
-    """Puts reduced blocks, which come in order, where they belong."""
-
-    def __init__(self, program: Program, folder: Folder | None) -> None:
-        self.program, self.folder = program, folder
-        self.finished: Finished | None = None
-        self.target: Folder | Memory | None = folder
-
-    def __call__(self, span: Span, position: int, block: FrameBlock, future: Future) -> Iterator[Finished]:
-        if self.finished is None:
-            self.finished = Finished(span, np.empty(0, np.int64))
-            self.target = self.folder or Memory(self.program.columns(), span)
-        self.finished.index = np.concatenate([self.finished.index, np.asarray(block.index, np.int64)])
-        _take(self.program, self.target, self.finished, position, *future.result())
-        if position + len(block) == span[1]:
-            finished, self.finished = self.finished, None
-            if self.folder:
-                self.folder.mark(finished)
-            else:
-                finished.arrays = self.target.arrays  # type: ignore[union-attr]
-            yield finished
-
-
-def _take(
-    program: Program, target, finished: Finished, position: int, parts: dict, sums: dict[str, Sums]
-) -> None:
-    """Write the parts of one block at `position`, and merge what is not per frame and binned."""
+def _reduce(
+    program: Program, block: FrameBlock, target: Folder | Memory, position: int, span: Span
+) -> Finished:
+    """Reduce one block, write what is large to `target` at `position`, and return the rest."""
+    block = once(block)
     columns = program.columns()
-    for name, part in parts.items():
+    finished = Finished(span, np.asarray(block.index, np.int64), sums=program.summed(block))
+    for name, part in program.parts(block).items():
         signal, big = narrow(name, part, position, columns[f"{name}.signal"])
         target.write(f"{name}.signal", position, signal)
         if part.variance is not None:
             target.write(f"{name}.variance", position, part.variance)
         if len(big):
-            finished.big[name] = np.concatenate([finished.big.get(name, np.empty((0, 3), np.int64)), big])
+            finished.big[name] = big
         if part.lost:
-            finished.lost.setdefault(name, {}).update({position + k: v for k, v in part.lost.items()})
-    for name, value in sums.items():
-        finished.sums[name] = merge([finished.sums[name], value]) if name in finished.sums else value
+            finished.lost[name] = {position + frame: units for frame, units in part.lost.items()}
+    return finished
+
+
+class _Collector:
+    """Joins reduced blocks, which come in order, into spans, and marks those that are complete."""
+
+    def __init__(self, target: Folder | Memory) -> None:
+        self.target = target
+        self.finished: Finished | None = None
+
+    def __call__(self, part: Finished) -> Iterator[Finished]:
+        self.finished = part if self.finished is None else self.finished.joined(part)
+        if len(self.finished.index) == part.span[1] - part.span[0]:
+            finished, self.finished = self.finished, None
+            if isinstance(self.target, Folder):
+                self.target.mark(finished)
+            yield finished

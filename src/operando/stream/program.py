@@ -18,7 +18,7 @@ from .engine_split import reduce_split, reduce_split_fused
 from .plan import Plan, Target, compile_plan, labelled
 from .reductions import Binned, FrameSum, TotalCounts
 from .split import Split, compile_split
-from .store import Column, Finished, Folder
+from .store import Column, Finished, Folder, Memory
 
 LOG = logging.getLogger("operando.stream")
 
@@ -163,23 +163,19 @@ def frame_sum(counts: np.ndarray, shape: tuple[int, int], dead_value: int | None
     return Sums(array(total, "counts"), array(np.abs(total), "counts^2"), array(alive, "frame"))
 
 
-def result(
-    program: Program, spans: list[Finished], arrays: dict[str, np.ndarray], folder: Folder | None
-) -> dict[str, Sums]:
+def result(program: Program, spans: list[Finished], store: Folder | Memory) -> dict[str, Sums]:
     """Put finished spans, in order, together into the `Sums` of the whole."""
     index = np.concatenate([done.index for done in spans])
+    columns, n = program.columns(), len(index)
     out = {}
     for name, target in program.targets.items():
-        n = len(index)
-        signal = arrays[f"{name}.signal"]
+        signal = store.array(f"{name}.signal")
         rows = [done.big[name] for done in spans if name in done.big]
         if rows:
-            signal = signal.astype(np.int64)
-            position, bins, value = np.concatenate(rows).T
-            signal[position, bins] = value
-        variance = arrays.get(f"{name}.variance", signal)
+            signal = _exact(name, signal, np.concatenate(rows), store)
+        variance = store.array(f"{name}.variance") if f"{name}.variance" in columns else signal
         lost = {frame: units for done in spans for frame, units in done.lost.get(name, {}).items()}
-        weight = _weight(target, n, lost, folder)
+        weight = _weight(target, n, lost, store)
         shape = (n, *target.shape)
         out[name] = labelled(
             target, index, signal.reshape(shape), variance.reshape(shape),
@@ -190,16 +186,23 @@ def result(
     return out
 
 
-def _weight(target: Target, n: int, lost: dict[int, np.ndarray], folder: Folder | None) -> np.ndarray:
+def _exact(name: str, signal: np.ndarray, rows: np.ndarray, store: Folder | Memory) -> np.ndarray:
+    """The signal in 64 bits, with the sums that did not fit in 32 put in; 64 frames at a time."""
+    exact = store.create(f"{name}.exact", Column(name, signal.shape[1], np.dtype(np.int64)))
+    for first in range(0, len(signal), 64):
+        exact[first : first + 64] = signal[first : first + 64]
+    position, bins, value = rows.T
+    exact[position, bins] = value
+    return exact
+
+
+def _weight(target: Target, n: int, lost: dict[int, np.ndarray], store: Folder | Memory) -> np.ndarray:
     """Weight of each bin; with a frame axis only if some pixel was dead in some frames but not in the mask."""
     if not lost:
         return target.weight_sum * target.weight.step
-    if folder is None:
-        weight = np.repeat(target.weight_sum[None] * target.weight.step, n, 0)
-    else:
-        weight = folder.create(f"{target.name}.weight", Column("weight", target.bins, np.dtype(np.float64)))
-        for first in range(0, n, 64):
-            weight[first : first + 64] = target.weight_sum * target.weight.step
+    weight = store.create(f"{target.name}.weight", Column(target.name, target.bins, np.dtype(np.float64)))
+    for first in range(0, n, 64):
+        weight[first : first + 64] = target.weight_sum * target.weight.step
     for frame, units in lost.items():
         weight[frame] = (target.weight_sum - units) * target.weight.step
     return weight

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ..core import Sums
+from ..core import Sums, merge
 from ..core.errors import OperandoError
 from .engine_raw import Part
 
@@ -43,6 +43,17 @@ class Finished:
     big: dict[str, np.ndarray] = field(default_factory=dict)
     sums: dict[str, Sums] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def joined(self, later: Finished) -> Finished:
+        """This and the next frames of the same span."""
+        lost = {n: self.lost.get(n, {}) | later.lost.get(n, {}) for n in {*self.lost, *later.lost}}
+        rows = np.empty((0, 3), np.int64)
+        big = {
+            n: np.concatenate([self.big.get(n, rows), later.big.get(n, rows)])
+            for n in {*self.big, *later.big}
+        }
+        sums = {n: merge([self.sums[n], later.sums[n]]) for n in self.sums}
+        return Finished(self.span, np.concatenate([self.index, later.index]), lost, big, sums)
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,17 @@ class Memory:
     """Arrays of one span, or of the whole result."""
 
     def __init__(self, columns: dict[str, Column], span: Span) -> None:
-        self.first = span[0]
+        self.first, self.frames = span[0], span[1] - span[0]
         self.arrays = {key: np.empty((span[1] - span[0], c.bins), c.dtype) for key, c in columns.items()}
 
     def write(self, key: str, position: int, values: np.ndarray) -> None:
         self.arrays[key][position - self.first : position - self.first + len(values)] = values
+
+    def array(self, key: str) -> np.ndarray:
+        return self.arrays[key]
+
+    def create(self, key: str, column: Column) -> np.ndarray:
+        return np.empty((self.frames, column.bins), column.dtype)
 
 
 @dataclass(frozen=True)
@@ -131,7 +148,7 @@ class Folder:
         with told(self.path):
             return np.lib.format.open_memmap(self._file(key), "w+", column.dtype, (self.frames, column.bins))
 
-    def open(self, key: str) -> np.ndarray:
+    def array(self, key: str) -> np.ndarray:
         return np.load(self._file(key), mmap_mode="r")
 
 
