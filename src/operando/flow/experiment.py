@@ -14,8 +14,18 @@ from operando.core.errors import ExperimentError
 
 from .toml_lines import describe, line_of
 
-Positive = Annotated[float, Field(gt=0)]
-PositiveInt = Annotated[int, Field(gt=0)]
+Number = Annotated[float, Field(strict=True)]  # "8" and true are no numbers
+Whole = Annotated[int, Field(strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Positive = Annotated[Number, Field(gt=0)]
+Side = Annotated[Whole, Field(gt=0, le=20_000)]
+Degrees = Annotated[Number, Field(ge=-360, le=360)]
+Word = Annotated[str, Field(min_length=1)]
+
+#: names that the sums and groups of an analysis already have
+TAKEN = ("pattern", "monitor", "total_counts", "reflections")
+#: points of a map: more is a slip of the pen
+MOST_POINTS = 10_000_000
 
 
 class Section(BaseModel):
@@ -26,7 +36,7 @@ class Section(BaseModel):
 
 class LayerSection(Section):
     name: str
-    thickness_um: Annotated[float, Field(ge=0)]
+    thickness_um: Annotated[Number, Field(ge=0)]
     phase: str | None = None
 
 
@@ -46,11 +56,11 @@ class PhaseSection(Section):
     a: Positive | None = None
     b: Positive | None = None
     c: Positive | None = None
-    alpha: Positive = 90.0
-    beta: Positive = 90.0
-    gamma: Positive | None = None
+    alpha: Annotated[Positive, Field(lt=180)] = 90.0
+    beta: Annotated[Positive, Field(lt=180)] = 90.0
+    gamma: Annotated[Positive, Field(lt=180)] | None = None
     spacegroup: str | None = None
-    cif: str | None = None
+    cif: Word | None = None
 
     @model_validator(mode="after")
     def one_form(self):
@@ -66,18 +76,18 @@ class PhaseSection(Section):
 
 
 class CyclerSection(Section):
-    file: str
+    file: Word
     zone: str | None = None
     start: str | None = None
     current_sign: Literal[1, -1] = 1
-    clock_offset_s: float | Literal["find"] = 0.0
+    clock_offset_s: Number | Literal["find"] = 0.0
 
 
 class GridSection(Section):
-    rows: PositiveInt
-    columns: PositiveInt
-    step_z_um: float
-    step_x_um: float
+    rows: Side
+    columns: Side
+    step_z_um: Number
+    step_x_um: Number
     order: Literal["same", "snake"] = "same"
 
     @field_validator("step_z_um", "step_x_um")
@@ -87,17 +97,30 @@ class GridSection(Section):
             raise ValueError("a step cannot be zero")
         return value
 
+    @model_validator(mode="after")
+    def of_human_size(self):
+        if self.rows * self.columns > MOST_POINTS:
+            raise ValueError(f"{self.rows} x {self.columns} is more than {MOST_POINTS:,} points")
+        return self
+
 
 class RingSection(Section):
     """A ring to follow. `families` are groups of azimuths (degrees, 0 along +x, 90 along +z) fitted together."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
     phase: str
-    hkl: tuple[int, int, int]
-    families: dict[str, list[float]] = {}
-    half_width_deg: Annotated[float, Field(gt=0, le=180)] = 10.0
+    hkl: tuple[Whole, Whole, Whole]
+    families: dict[Word, Annotated[list[Degrees], Field(min_length=1)]] = {}
+    half_width_deg: Annotated[Number, Field(gt=0, le=180)] = 10.0
     q_range: tuple[Positive, Positive] | None = None
     shape: Literal["gaussian", "pseudo-voigt"] = "gaussian"
+
+    @field_validator("name")
+    @classmethod
+    def free(cls, value: str) -> str:
+        if value in TAKEN:
+            raise ValueError(f"a ring cannot be called so, the results have another {value!r}")
+        return value
 
     @field_validator("q_range")
     @classmethod
@@ -110,27 +133,27 @@ class RingSection(Section):
 class XrdSection(Section):
     """Micro-XRD maps. Nothing that is missing is replaced: a mask, geometry or monitor is named, or is "none"."""
 
-    scans: str | list[str]
-    dataset: str | None = None
-    geometry: str
+    scans: Word | Annotated[list[Word], Field(min_length=1)]
+    dataset: Word | None = None
+    geometry: Word
     flip: Literal["none", "vertical", "horizontal", "both"] = "none"
-    orientation: Annotated[int, Field(ge=1, le=4)] | None = None
-    mask: str = "detector"
+    orientation: Annotated[Whole, Field(ge=1, le=4)] | None = None
+    mask: Word = "detector"
     dead: Literal["drop", "count"] = "drop"
-    monitor: str = "recorded"
+    monitor: Word = "recorded"
     monitor_place: Literal["behind", "before"] = "behind"
     motors: tuple[str, str] | None = None
     grid: GridSection | None = None
-    incomplete: bool = False
+    incomplete: Switch = False
     rings: list[RingSection] = []
-    azimuth_bins: Annotated[int, Field(ge=4, le=3600)] = 360
-    pattern_bins: Annotated[int, Field(ge=10, le=20000)] = 1000
+    azimuth_bins: Annotated[Whole, Field(ge=4, le=3600)] = 360
+    pattern_bins: Annotated[Whole, Field(ge=10, le=20000)] = 1000
     q_range: tuple[Positive, Positive] | None = None
-    point_patterns: bool = False
-    solid_angle: bool = True
-    polarisation: Annotated[float, Field(ge=-1, le=1)] | None = None
-    flat: str | None = None
-    dark: str | None = None
+    point_patterns: Switch = False
+    solid_angle: Switch = True
+    polarisation: Annotated[Number, Field(ge=-1, le=1)] | None = None
+    flat: Word | None = None
+    dark: Word | None = None
     splitting: Literal["none", "bbox"] = "none"
 
     @model_validator(mode="after")
@@ -174,32 +197,66 @@ def load_experiment(path: str | Path, overrides: dict[str, Any] | None = None) -
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ExperimentError(
             "no such file", where=str(path), fix="operando demo writes an example."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentError(f"cannot be read ({error})", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ExperimentError(
+            "not UTF-8 text", where=f"{path}, line {line}", fix="Save the file as UTF-8, as TOML demands."
+        ) from error
+    except OSError as error:
+        raise ExperimentError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(path),
+            fix="Give a TOML file that is yours to read.",
+        ) from error
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(f"not valid TOML: {error}", where=str(path)) from error
+        raise ExperimentError(
+            f"not valid TOML: {error}",
+            where=str(path),
+            fix="Correct that line; operando demo writes an example.",
+        ) from error
+    except RecursionError as error:
+        raise ExperimentError(
+            "not an experiment file: brackets nested too deeply",
+            where=str(path),
+            fix="operando demo writes an example.",
+        ) from error
     for key, value in (overrides or {}).items():
-        _set(data, key.split("."), value)
+        _set(data, key, value)
     try:
         experiment = Experiment.model_validate(data)
     except ValidationError as error:
         what, loc, fix = describe(error, Experiment)
         where = f"{path}, line {line_of(text, loc)}" if loc else str(path)
+        if (given := _given_by(loc, overrides or {})) is not None:
+            where = f"--set {given}"
         raise ExperimentError(what, where=where, fix=fix) from error
     return _resolved(experiment, path, text)
 
 
-def _set(data: dict, keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        data = data.setdefault(key, {})
-    data[keys[-1]] = value
+def _set(data: dict, key: str, value: Any) -> None:
+    """Put `value` at the dotted `key`. Raises `ExperimentError` where the key leads through what has no keys."""
+    *tables, last = key.split(".")
+    for name in tables:
+        data = data.setdefault(name, {})
+        if not isinstance(data, dict):
+            raise ExperimentError(
+                f"{key}: {name} is not a table", where=f"--set {key}",
+                fix="Only keys of tables can be set, for example --set xrd.mask=none; write lists in the file.",
+            )  # fmt: skip
+    data[last] = value
+
+
+def _given_by(loc: tuple, overrides: dict[str, Any]) -> str | None:
+    """The override that put a value at `loc`, or above it; None when the file did."""
+    key = ".".join(map(str, loc)) + "."
+    return next((name for name in overrides if key.startswith(f"{name}.")), None)
 
 
 def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
@@ -209,10 +266,11 @@ def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
 
     def there(value: str, loc: tuple) -> str:
         full = folder / Path(value).expanduser()
-        if not full.exists():
+        if not full.is_file():
             key = ".".join(map(str, loc))
+            what = f"a folder, not a file: {value}" if full.is_dir() else f"no such file: {value}"
             raise ExperimentError(
-                f"{key}: no such file: {value}", where=f"{path}, line {line_of(text, loc)}",
+                f"{key}: {what}", where=f"{path}, line {line_of(text, loc)}",
                 fix=f"It is looked for beside {path.name}, in {folder}. Write the path relative to that folder.",
             )  # fmt: skip
         return str(full)
@@ -226,16 +284,16 @@ def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
             phase["cif"] = there(phase["cif"], ("phases", name, "cif"))
     if experiment.xrd is not None:
         patterns = [experiment.xrd.scans] if isinstance(experiment.xrd.scans, str) else experiment.xrd.scans
-        found = [
-            file
-            for pattern in patterns
-            for file in sorted(glob.glob(str(folder / Path(pattern).expanduser())))
-        ]
-        if not found:
-            raise ExperimentError(
-                f"xrd.scans: no file matches {', '.join(patterns)}",
-                where=f"{path}, line {line_of(text, ('xrd', 'scans'))}",
-                fix=f"It is looked for beside {path.name}, in {folder}.",
-            )  # fmt: skip
+        found: list[str] = []
+        for pattern in patterns:
+            place = folder / Path(pattern).expanduser()
+            matches = [str(place)] if place.exists() else sorted(glob.glob(str(place), recursive=True))
+            if not matches:
+                raise ExperimentError(
+                    f"xrd.scans: no file matches {pattern}",
+                    where=f"{path}, line {line_of(text, ('xrd', 'scans'))}",
+                    fix=f"It is looked for beside {path.name}, in {folder}.",
+                )  # fmt: skip
+            found += matches
         data["xrd"]["scans"] = found
     return Experiment.model_validate(data)

@@ -114,7 +114,7 @@ def to_toml(data: dict[str, Any]) -> str:
         if isinstance(item, (list, tuple)):
             return "[" + ", ".join(value(v) for v in item) + "]"
         if isinstance(item, str):
-            return json.dumps(item, ensure_ascii=False)
+            return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
         return json.dumps(item)
 
     def key(name: str) -> str:

@@ -12,6 +12,9 @@ _KEY = re.compile(r"^\s*([A-Za-z0-9_\-\"'.]+)\s*=")
 
 Location = tuple[int | str, ...]
 
+#: endings of keys that name a unit
+UNITS = ("um", "cm2", "deg", "s", "mm", "nm")
+
 
 def line_of(text: str, loc: Location) -> int:
     """1-based line of the deepest part of `loc` that can be found; 1 when nothing can."""
@@ -61,11 +64,24 @@ def describe(error: ValidationError, model: type[BaseModel]) -> tuple[str, Locat
     key = ".".join(map(str, loc))
     if first["type"] == "extra_forbidden":
         return f"unknown key {key}", loc, _near(str(loc[-1]), _fields(model, loc[:-1]))
+    if first["type"] == "missing" and isinstance(loc[-1], int):
+        return (
+            f"{'.'.join(map(str, loc[:-1]))}: too few values, the list ends before number {loc[-1] + 1}",
+            loc,
+            "",
+        )
+    if first["type"] in ("model_type", "dict_type"):
+        return (
+            f"{key} must be a table of keys",
+            loc,
+            f"Write [{key}] with its keys below, or {key} = {{ ... }}.",
+        )
     if first["type"] == "missing":
         return f"{key} is missing", loc[:-1], f"Add {loc[-1]} = ..."
     message = re.sub(r"^(Value error|Assertion failed), ", "", first["msg"])
     unit = str(loc[-1]).rsplit("_", 1)[-1] if loc and "_" in str(loc[-1]) else ""
-    fix = f"Write a plain number in {unit}." if first["type"].startswith(("float_", "int_")) and unit else ""
+    unit = f" in {unit}" if unit in UNITS else ""
+    fix = f"Write a plain number{unit}." if first["type"].startswith(("float_", "int_")) else ""
     found = first.get("input")
     shown = f", found {found!r}" if isinstance(found, (str, int, float, bool)) else ""
     return (f"{key}: {message}{shown}" if key else message), loc, fix
