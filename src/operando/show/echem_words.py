@@ -114,7 +114,7 @@ def _steps(groups: dict[str, xr.Dataset]) -> Table | None:
     for name in ("voltage_start", "voltage_end", "voltage"):
         cells.append([f"{v:.4f}".replace("-", MINUS) for v in steps[name].values])
     if np.isfinite(list(efficiency.values())).any():
-        columns.append("efficiency of the cycle")
+        columns.append("cycle efficiency")
         cells.append([_percent(efficiency.get(int(c), np.nan)) if k == "discharge" else "·"
                       for c, k in zip(steps["cycle"].values, steps["kind"].values, strict=True)])  # fmt: skip
     note = f"C-rate by {steps.attrs['c_rate_by']}." if "c_rate_by" in steps.attrs else ""

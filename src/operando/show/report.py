@@ -56,26 +56,37 @@ def plain_svg(exhibit: Exhibit) -> str:
 
 def render(results: Results) -> str:
     """The report as HTML text."""
+    return environment().get_template("report.html").render(**page(results, draw_all(results)), **framed())
+
+
+def environment():
+    """Templates of the folder `page`, with the functions that they use."""
     import jinja2
 
     files = resources.files(__package__) / "page"
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.globals |= {
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (files / name).read_text(encoding="utf-8")),
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    made.globals |= {
         "shown": shown,
         "number": number,
         "grouped": grouped,
         "duration": duration,
         "with_error": with_error,
     }
-    environment.filters["reason"] = reason
-    template = environment.from_string((files / "report.html").read_text(encoding="utf-8"))
-    return template.render(
-        **page(results, draw_all(results)), light=variables(VARIABLES), dark=dark_variables(),
-        css=(files / "report.css").read_text(encoding="utf-8"),
-        script=(files / "report.js").read_text(encoding="utf-8"),
-    )  # fmt: skip
+    made.filters["reason"] = reason
+    return made
+
+
+def framed() -> dict[str, str]:
+    """Colours, style and script that every page holds."""
+    files = resources.files(__package__) / "page"
+    return {
+        "light": variables(VARIABLES), "dark": dark_variables(),
+        "css": (files / "report.css").read_text(encoding="utf-8"),
+        "script": (files / "report.js").read_text(encoding="utf-8"),
+    }  # fmt: skip
 
 
 def variables(names: dict[str, str]) -> str:
