@@ -19,7 +19,11 @@ _HOME = {
         "check_orientation",
         "distance_from_standard",
     ],
+    "front": ["fit_front", "front_speed"],
     "lattice": ["d_spacing", "lattice_from_pair", "lattice_parameter"],
+    "layers": ["bending", "displacement", "layer_position", "plated_thickness"],
+    "lithium": ["LICOO2_FILM", "Anchor", "Calibration", "calibration_from_charge"],
+    "texture": ["family_ratio", "find_spots", "free_azimuths", "overlapping", "pair_families", "plane_angle"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_WHERE)

@@ -1,0 +1,192 @@
+"""Fronts: where a phase boundary is in each column, how fast it moves, and how wide it is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from ..core import Flag
+from ..core.errors import InputError
+from ..core.flags import flag_variable
+from ._least_squares import Fit, least_squares
+
+#: a front counts as seen when the step is this many times its error
+MIN_STEP = 4.0
+#: 10-90 % width over the scale of the step
+WIDTH_FACTOR = {"erf": 2 * 1.2815515655446004, "logistic": 2 * np.log(9.0)}
+
+
+def fit_front(
+    profile: xr.DataArray, error: xr.DataArray, *, model: Literal["erf", "logistic"] = "erf", dim: str = "z"
+) -> xr.Dataset:
+    """Fit a step to the profile along z of every column: y = y_below + (y_above - y_below) F((z - position) / s).
+
+    F is the normal (erf) or logistic distribution. A pixel averages over its own height h, so that the fitted scale is
+    that of the front convolved with a box: s_true^2 = s^2 - h^2 / 12 (logistic: s^2 - h^2 / (4 pi^2)).
+
+    profile  DataArray with dim `z` (um, evenly spaced): c, x or a phase fraction; NaN where unknown
+    error    of the same dims, 1 sigma
+
+    Returns over the other dims `position` (um), `width` (10-90 %, um, pixel height taken out), `below`, `above` (units
+    of the profile), each with `_err`; `goodness`; `flag`: NO_DATA (fewer than six points), TOO_FEW_COUNTS (step below
+    four times its error), WINDOW_EDGE (front within half a pixel of the edge, or wider than half the column),
+    NOT_CONVERGED. Flagged values are NaN. A width consistent with zero is reported as such, with its error.
+    """
+    if model not in WIDTH_FACTOR:
+        raise InputError(f"unknown front model {model!r}", where="fit_front", fix="Use erf or logistic.")
+    if dim not in profile.dims or profile.sizes[dim] < 6:
+        raise InputError(
+            f"the profile needs a dim {dim} of six or more points, it has {dict(profile.sizes)}",
+            where="fit_front",
+        )
+    ordered = profile.transpose(..., dim)
+    z = ordered[dim].values.astype(float)
+    y, err = (a.values.reshape(-1, len(z)).astype(float) for a in (ordered, error.transpose(*ordered.dims)))
+    h = float(np.diff(z).mean())
+    if not np.allclose(np.diff(z), h, rtol=1e-3) or h <= 0:
+        raise InputError("positions are not evenly spaced and ascending", where="fit_front")
+    fit = _fit_steps(z, y, err, h, model)
+    return _dataset(fit, ordered, z, h, model, dim)
+
+
+def _fit_steps(z: np.ndarray, y: np.ndarray, err: np.ndarray, h: float, model: str) -> Fit:
+    good = np.isfinite(y) & np.isfinite(err) & (err > 0)
+    weight = np.where(good, 1 / np.where(good, err, 1) ** 2, 0.0)
+    value = np.where(good, y, 0.0)
+
+    def step(par: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        t = (z - par[:, 2:3]) / par[:, 3:4]
+        if model == "erf":
+            from scipy.special import ndtr
+
+            share, density = ndtr(t), np.exp(-0.5 * t * t) / np.sqrt(2 * np.pi)
+        else:
+            share = 0.5 * (1 + np.tanh(t / 2))
+            density = share * (1 - share)
+        height = par[:, 1:2] - par[:, 0:1]
+        by_place = -height * density / par[:, 3:4]
+        return par[:, 0:1] + height * share, np.stack([1 - share, share, by_place, t * by_place], -1)
+
+    low = np.array([-np.inf, -np.inf, z[0] - h, 0.1 * h])
+    high = np.array([np.inf, np.inf, z[-1] + h, 2 * (z[-1] - z[0])])
+    return least_squares(step, _start(z, value, weight), y, err, low, high)
+
+
+def _start(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The split into two constants that leaves the least sum of squares."""
+    total, total_y = np.cumsum(weight, 1), np.cumsum(weight * y, 1)
+    below_w, below = total[:, :-1], total_y[:, :-1]
+    above_w, above = total[:, -1:] - below_w, total_y[:, -1:] - below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kept = np.where((below_w > 0) & (above_w > 0), below**2 / below_w + above**2 / above_w, -np.inf)
+        at = kept.argmax(1)
+        row = np.arange(len(y))
+        levels = [(a[row, at] / w[row, at]) for a, w in ((below, below_w), (above, above_w))]
+    place = 0.5 * (z[at] + z[at + 1])
+    scale = np.full(len(y), 0.06 * (z[-1] - z[0]))
+    return np.nan_to_num(np.stack([*levels, place, scale], 1))
+
+
+def _dataset(fit: Fit, ordered: xr.DataArray, z: np.ndarray, h: float, model: str, dim: str) -> xr.Dataset:
+    below, above, place, scale = fit.par.T
+    err, factor = fit.err, WIDTH_FACTOR[model]
+    pixel = h**2 / 12 if model == "erf" else h**2 / (4 * np.pi**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        true = np.sqrt(np.maximum(scale**2 - pixel, 0.0))
+        width_err = factor * err[:, 3] * scale / np.maximum(true, 0.5 * np.sqrt(pixel))
+        step_err = np.sqrt(err[:, 0] ** 2 + err[:, 1] ** 2 - 2 * fit.cov[:, 0, 1])
+        reasons = {
+            Flag.NO_DATA: fit.used < 6,
+            Flag.TOO_FEW_COUNTS: ~(np.abs(above - below) >= MIN_STEP * step_err),
+            Flag.WINDOW_EDGE: (place < z[0] + h / 2)
+            | (place > z[-1] - h / 2)
+            | (factor * scale > 0.5 * (z[-1] - z[0])),
+            Flag.NOT_CONVERGED: ~fit.converged | ~np.isfinite(err).all(1),
+        }
+    flag = np.zeros(len(place), np.uint16)
+    for reason, where in reasons.items():
+        flag[where] |= int(reason)
+    dims, shape = ordered.dims[:-1], ordered.shape[:-1]
+    found = xr.Dataset(coords={name: c for name, c in ordered.coords.items() if dim not in c.dims})
+    units = str(ordered.attrs.get("units", "1"))
+    for name, value, error, unit, label in (
+        ("position", place, err[:, 2], "um", "front position"),
+        ("width", factor * true, width_err, "um", "10-90 % width"),
+        ("below", below, err[:, 0], units, "level below the front"),
+        ("above", above, err[:, 1], units, "level above the front"),
+    ):  # fmt: skip
+        for key, data, text in ((name, value, label), (f"{name}_err", error, f"1-sigma error of {name}")):
+            data = np.where(flag == 0, data, np.nan).reshape(shape)
+            found[key] = xr.DataArray(data, dims=dims, attrs={"units": unit, "long_name": text})
+    attrs = {"units": "1", "long_name": "reduced chi-squared"}
+    found["goodness"] = xr.DataArray(fit.goodness.reshape(shape), dims=dims, attrs=attrs)
+    found["flag"] = flag_variable(flag.reshape(shape), tuple(map(str, dims)))
+    return found
+
+
+def front_speed(fronts: xr.Dataset, *, scatter_um: float = 0.0) -> xr.Dataset:
+    """Speed of the front in every column by weighted regression of its position on time, and whether it is constant.
+
+    fronts      Dataset with `position`, `position_err` (um) over `time` (s) and any other dims, as from `fit_front`
+    scatter_um  roughness of the front itself, added in quadrature to each error
+
+    Returns over the other dims `speed`, `speed_err` (nm/s), `start` (um, at the first time), `p_constant`: the chance
+    of at least this much curvature (quadratic term) if the speed is constant; `goodness` of the straight line;
+    `points`; `flag` TOO_FEW_COUNTS for fewer than four times. The test is invalid where errors are wrong (goodness).
+    """
+    from scipy.special import ndtr
+
+    if "time" not in fronts["position"].dims:
+        raise InputError(
+            f"front positions have dims {fronts['position'].dims}, none is time", where="front_speed"
+        )
+    position = fronts["position"].transpose(..., "time")
+    time = position["time"].values.astype(float)
+    y = position.values.reshape(-1, len(time))
+    err = np.hypot(fronts["position_err"].transpose(*position.dims).values.reshape(y.shape), scatter_um)
+    good = np.isfinite(y) & np.isfinite(err) & (err > 0)
+    u = (time - time[0]) / max(time[-1] - time[0], 1e-30)
+    straight, cov, chi2 = _polynomial(u, y, err, good, 1)
+    curved, curved_cov, _ = _polynomial(u, y, err, good, 2)
+    enough = good.sum(1) >= 4
+    unit = 1e3 / max(time[-1] - time[0], 1e-30)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = 2 * ndtr(-np.abs(curved[:, 2]) / np.sqrt(curved_cov[:, 2, 2]))
+        quantities = {
+            "speed": (unit * straight[:, 1], "nm/s", "speed of the front"),
+            "speed_err": (unit * np.sqrt(cov[:, 1, 1]), "nm/s", "1-sigma error of speed"),
+            "start": (straight[:, 0], "um", "position at the first time"),
+            "start_err": (np.sqrt(cov[:, 0, 0]), "um", "1-sigma error of start"),
+            "p_constant": (p, "1", "chance of this curvature at constant speed"),
+            "goodness": (
+                chi2 / np.maximum(good.sum(1) - 2, 1),
+                "1",
+                "reduced chi-squared of a straight line",
+            ),
+        }
+    dims, shape = position.dims[:-1], position.shape[:-1]
+    found = xr.Dataset(coords={name: c for name, c in position.coords.items() if "time" not in c.dims})
+    for name, (values, units, label) in quantities.items():
+        data = np.where(enough, values, np.nan).reshape(shape)
+        found[name] = xr.DataArray(data, dims=dims, attrs={"units": units, "long_name": label})
+    found["points"] = xr.DataArray(
+        good.sum(1).reshape(shape), dims=dims, attrs={"units": "1", "long_name": "times used"}
+    )
+    found["flag"] = flag_variable(
+        np.where(enough, 0, int(Flag.TOO_FEW_COUNTS)).reshape(shape), tuple(map(str, dims))
+    )
+    return found
+
+
+def _polynomial(
+    u: np.ndarray, y: np.ndarray, err: np.ndarray, good: np.ndarray, degree: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted polynomial in every row: coefficients (rows, degree + 1), covariance, chi-squared."""
+    basis = np.stack([u**k for k in range(degree + 1)], -1)
+    weight = np.where(good, 1 / np.where(good, err, 1.0) ** 2, 0.0)
+    normal = np.einsum("rn,np,nq->rpq", weight, basis, basis)
+    cov = np.linalg.pinv(normal, hermitian=True)
+    best = np.einsum("rpq,nq,rn->rp", cov, basis, weight * np.where(good, y, 0.0))
+    return best, cov, (weight * (np.where(good, y, 0.0) - best @ basis.T) ** 2).sum(1)
