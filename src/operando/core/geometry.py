@@ -19,6 +19,7 @@ import numpy as np
 from .errors import GeometryError
 
 Flip = Literal["none", "vertical", "horizontal", "both"]
+MAKE_PONI = "Make one with pyFAI-calib2 from a reference frame."
 
 
 @dataclass(frozen=True)
@@ -66,24 +67,34 @@ class Geometry:
                 raise ValueError("no Distance in it")
             poni = PoniFile(str(path))
             detector = poni.detector
+            absent = [name for name in ("dist", "poni1", "poni2") if getattr(poni, name) is None]
+            if absent:
+                raise ValueError(f"no {absent[0]} in it")
             dist, poni1, poni2 = float(poni.dist), float(poni.poni1), float(poni.poni2)
         except OSError as error:
-            raise GeometryError(f"cannot be opened: {error.strerror or error}", where=str(path)) from error
+            raise GeometryError(
+                f"cannot be opened: {error.strerror or error}",
+                where=str(path),
+                fix="Give a PONI file that is yours to read.",
+            ) from error
         except Exception as error:
             raise GeometryError(
                 f"not a PONI file ({error})",
                 where=str(path),
-                fix="Make one with pyFAI-calib2 from a reference frame.",
+                fix=MAKE_PONI,
             ) from error
         wavelength = wavelength_A or (float(poni.wavelength) * 1e10 if poni.wavelength else None)
         if not wavelength:
             raise GeometryError(
                 "this PONI has no wavelength", where=str(path), fix="Add a line: Wavelength: 6.888e-11"
             )
+        _check_numbers(poni, wavelength, path)
         config = dict(detector.get_config() or {})
         found = int(config.pop("orientation", 0) or 0)
         named = type(detector).__name__ != "Detector"
         shape = detector.max_shape if detector.max_shape is not None else config.get("max_shape")
+        if shape is not None and len(shape) != 2:
+            raise GeometryError(f"max_shape {shape} is not rows, columns", where=str(path), fix=MAKE_PONI)
         return cls(
             dist, poni1, poni2, wavelength, (float(detector.pixel1), float(detector.pixel2)),
             None if shape is None or None in shape else (int(shape[0]), int(shape[1])),
@@ -159,3 +170,17 @@ class Geometry:
             return None
         mask = self.integrator.detector.mask
         return None if mask is None else self.to_stored(np.asarray(mask, bool))
+
+
+def _check_numbers(poni, wavelength_A: float, path: str | Path) -> None:
+    """Raise `GeometryError` for numbers that no diffractometer has."""
+    pixel = poni.detector.pixel1, poni.detector.pixel2
+    lengths = {"Distance": poni.dist, "Wavelength": wavelength_A, "pixel1": pixel[0], "pixel2": pixel[1]}
+    for name, value in lengths.items():
+        if value is None or not np.isfinite(value) or not 0 < value < 1e4:
+            raise GeometryError(f"{name} is {value}: not a length above zero", where=str(path), fix=MAKE_PONI)
+    for name in ("poni1", "poni2", "rot1", "rot2", "rot3"):
+        if not np.isfinite(value := float(getattr(poni, name) or 0)) or abs(value) > 1e3:
+            raise GeometryError(
+                f"{name} is {value}: not a possible position or angle", where=str(path), fix=MAKE_PONI
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ log = logging.getLogger("operando.flow")
 
 #: a ring's window reaches this share of q to each side: LixCoO2 changes its c by 2.3 %
 WINDOW_SHARE = 0.05
+#: a cell with more lattice points in reach of the detector than this is a slip of the pen
+MOST_LATTICE_POINTS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,40 @@ def rings_of(experiment: Experiment, geometry: Geometry) -> list[Ring]:
     known = phases(experiment)
     q = geometry.q()
     seen = (float(q.min()), float(q.max()))
+    for phase in known.values():
+        _not_endless(phase, seen[1])
     lines = [r.q for phase in known.values() for r in phase.reflections(seen[1], seen[0])]
     least = 4 * pixel_step(geometry)
-    return [_ring(section, known[section.phase], seen, lines, least) for section in experiment.xrd.rings]
+    bins = experiment.xrd.azimuth_bins
+    rings = []
+    for number, section in enumerate(experiment.xrd.rings):
+        where = f"xrd.rings.{number}"
+        _families_meet_bins(section, bins, where)
+        rings.append(_ring(section, known[section.phase], seen, lines, least, where))
+    return rings
+
+
+def _not_endless(phase: Phase, q_max: float) -> None:
+    """Stop at a cell so large that its reflections cannot be listed: about q^3 V / (6 pi^2) lattice points."""
+    if q_max**3 * phase.cell().volume / (6 * np.pi**2) > MOST_LATTICE_POINTS:
+        raise ExperimentError(
+            f"phase {phase.name}: a cell of {phase.a:g} x {phase.b:g} x {phase.c:g} angstrom has millions of "
+            f"reflections up to q = {q_max:.1f} 1/angstrom", where=f"phases.{phase.name}",
+            fix="Cell parameters are in angstrom; correct them, or the geometry.",
+        )  # fmt: skip
+
+
+def _families_meet_bins(section: RingSection, bins: int, where: str) -> None:
+    """Every window of azimuths must hold the centre of a bin."""
+    centres = (np.arange(bins) + 0.5) * 360 / bins
+    for name, azimuths in section.families.items():
+        for azimuth in azimuths:
+            if np.abs((centres - azimuth + 180) % 360 - 180).min() > section.half_width_deg:
+                raise ExperimentError(
+                    f"ring {section.name}, family {name}: no azimuth bin within {section.half_width_deg:g} deg of "
+                    f"{azimuth:g}", where=where,
+                    fix=f"Widen half_width_deg, or raise azimuth_bins (now {bins}, {360 / bins:g} deg each).",
+                )  # fmt: skip
 
 
 def pixel_step(geometry: Geometry) -> float:
@@ -65,20 +98,25 @@ def pixel_step(geometry: Geometry) -> float:
 
 
 def _ring(
-    section: RingSection, phase: Phase, seen: tuple[float, float], lines: list[float], least: float
+    section: RingSection,
+    phase: Phase,
+    seen: tuple[float, float],
+    lines: list[float],
+    least: float,
+    where: str,
 ) -> Ring:
     reflection = phase.reflection(section.hkl)
     q_range = section.q_range or default_window(reflection.q, lines, least)
     if not q_range[0] < reflection.q < q_range[1]:
         raise ExperimentError(
             f"ring {section.name}: q_range {q_range} does not hold {reflection.label} at {reflection.q:.4f} 1/angstrom",
-            where="xrd.rings", fix="Correct q_range, or the cell of the phase.",
+            where=where, fix="Correct q_range, or the cell of the phase.",
         )  # fmt: skip
     if q_range[0] < seen[0] or q_range[1] > seen[1]:
         raise GeometryError(
             f"ring {section.name}: {reflection.label} at q = {reflection.q:.3f} 1/angstrom, window {q_range[0]:.3f} to "
             f"{q_range[1]:.3f}, is not all on the detector, which sees {seen[0]:.3f} to {seen[1]:.3f}",
-            where="xrd.rings", fix="Remove this ring, narrow its q_range, or check geometry and cell of the phase.",
+            where=where, fix="Remove this ring, narrow its q_range, or check geometry and cell of the phase.",
         )  # fmt: skip
     families = tuple((name, tuple(azimuths)) for name, azimuths in section.families.items())
     return Ring(section.name, phase, reflection, q_range, families, section.half_width_deg, section.shape)
@@ -105,16 +143,43 @@ def mask_of(xrd: XrdSection, scan: Scan, geometry: Geometry) -> np.ndarray | Non
     if xrd.mask == "none":
         return None
     if xrd.mask != "detector":
-        return _mask_file(xrd.mask, scan.frames.shape)
+        return _not_all(_mask_file(xrd.mask, scan.frames.shape), xrd.mask)
     found = [
         mask for mask in (scan.frames.mask, geometry.detector_mask(), always_dead(scan)) if mask is not None
     ]
+    if not found and _blind(scan):
+        raise MaskMissing(
+            "no mask: every pixel is dead in all frames that were looked at", where=scan.name,
+            fix="Leave this scan out of xrd.scans, or name a mask file in xrd.mask.",
+        )  # fmt: skip
     if not found:
         raise MaskMissing(
             "no mask: the file holds none, the geometry names no detector with gaps, and no pixel is marked dead",
             where=scan.name, fix='Name a mask file in xrd.mask, or write mask = "none" to integrate unmasked.',
         )  # fmt: skip
-    return np.logical_or.reduce(found)
+    return _not_all(np.logical_or.reduce(found), scan.name)
+
+
+def _not_all(mask: np.ndarray, where: str) -> np.ndarray:
+    if mask.all():
+        raise InputError(
+            "the mask leaves no pixel", where=where, fix="Masks are true (not 0) where a pixel is bad."
+        )
+    return mask
+
+
+def _blind(scan: Scan) -> bool:
+    """Whether all of a few frames were never written, or hold nothing but the dead value."""
+    frames = scan.frames
+    return frames.dead_value is not None and bool(
+        all((image == frames.dead_value).all() for image in _a_few(scan))
+    )
+
+
+def _a_few(scan: Scan) -> Iterator[np.ndarray]:
+    """Up to five frames spread over the scan, each (rows, columns)."""
+    for place in np.unique(np.linspace(0, len(scan.frames) - 1, 5).astype(int)):
+        yield next(iter(scan.frames.blocks(int(place), int(place) + 1))).load()[0]
 
 
 def always_dead(scan: Scan) -> np.ndarray | None:
@@ -123,8 +188,7 @@ def always_dead(scan: Scan) -> np.ndarray | None:
     if not len(frames) or (frames.dead_value is None and frames.dtype.kind != "i"):
         return None
     dead = np.ones(frames.shape, bool)
-    for place in np.unique(np.linspace(0, len(frames) - 1, 5).astype(int)):
-        image = next(iter(frames.blocks(int(place), int(place) + 1))).load()[0]
+    for image in _a_few(scan):
         empty = image < 0 if frames.dtype.kind == "i" else image == frames.dead_value
         if not empty.all():  # a frame that was never written says nothing of the detector
             dead &= empty
@@ -132,18 +196,7 @@ def always_dead(scan: Scan) -> np.ndarray | None:
 
 
 def _mask_file(path: str, shape: tuple[int, int]) -> np.ndarray:
-    import fabio
-
-    try:
-        mask = np.load(path) if path.endswith(".npy") else fabio.open(path).data
-    except Exception as error:  # fabio raises whatever its many formats raise
-        raise InputError(f"xrd.mask: not a readable mask image ({error})", where=path) from error
-    if mask.shape != shape:
-        raise GeometryError(
-            f"the mask is {mask.shape[0]} x {mask.shape[1]} pixels, the images are {shape[0]} x {shape[1]}",
-            where=path,
-        )
-    return np.ascontiguousarray(mask != 0)
+    return np.ascontiguousarray(_image(path, shape, "xrd.mask") != 0)
 
 
 def grid_of(xrd: XrdSection, scan: Scan) -> ScanGrid:
@@ -174,14 +227,29 @@ def grid_of(xrd: XrdSection, scan: Scan) -> ScanGrid:
 
 def correction_image(path: str | None, shape: tuple[int, int], key: str) -> np.ndarray | None:
     """A flat or dark image. Raises `InputError` for another size or an unreadable file."""
-    if path is None:
-        return None
+    return None if path is None else np.asarray(_image(path, shape, key), float)
+
+
+def _image(path: str, shape: tuple[int, int], key: str) -> np.ndarray:
+    """One image of finite numbers, (rows, columns), from .npy or anything that fabio reads."""
     import fabio
 
     try:
         image = np.load(path) if path.endswith(".npy") else fabio.open(path).data
-    except Exception as error:
-        raise InputError(f"{key}: not a readable image ({error})", where=path) from error
+    except Exception as error:  # fabio raises whatever its many formats raise
+        raise InputError(
+            f"{key}: not a readable image ({error})", where=path, fix="Give a .npy, .edf, .tif or .cbf image."
+        ) from error
+    if not isinstance(image, np.ndarray) or image.ndim != 2 or image.dtype.kind not in "buif":
+        raise InputError(f"{key}: not one image of numbers", where=path, fix="Save a single 2-d array in it.")
     if image.shape != shape:
-        raise InputError(f"{key}: {image.shape} pixels, the images have {shape}", where=path)
-    return np.asarray(image, float)
+        raise GeometryError(
+            f"{key}: {image.shape[0]} x {image.shape[1]} pixels, the images are {shape[0]} x {shape[1]}",
+            where=path, fix="Give an image of this detector, binned and cut as the frames are.",
+        )  # fmt: skip
+    if not np.isfinite(image).all():
+        raise InputError(
+            f"{key}: {int((~np.isfinite(image)).sum())} pixels are not finite numbers", where=path,
+            fix="Put such pixels into the mask, and a number in their place.",
+        )  # fmt: skip
+    return image

@@ -21,7 +21,7 @@ SIDE_BAND = 0.12
 MONITOR_LOST_BELOW = 0.01
 
 
-@versioned("1")
+@versioned("2")
 def fit_map(
     reduced: xr.Dataset,
     *,
@@ -63,7 +63,7 @@ class _Beam:
             self.lost = xr.zeros_like(self.measured)
         else:
             relative = self.monitor / reference
-            self.lost = self.measured & ~(relative > MONITOR_LOST_BELOW)
+            self.lost = self.measured & ~((relative > MONITOR_LOST_BELOW) & np.isfinite(relative))
             self.relative = relative.where(~self.lost)
         self.used = reference is not None
 

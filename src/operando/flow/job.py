@@ -15,10 +15,13 @@ from typing import Any
 
 import xarray as xr
 
+from operando.core.errors import OperandoError
+
 from .experiment import Experiment, load_experiment
 from .results import Process, Results, describe_machine
 from .stage import Stages, locked
 from .store import write_results
+from .toml_lines import line_of
 
 log = logging.getLogger("operando.flow")
 
@@ -61,7 +64,7 @@ def run(
     path = Path(path)
     experiment = load_experiment(path, overrides)
     folder = Path(output) if output is not None else path.resolve().parent / "run"
-    with locked(folder), _logged(folder / "run.log"):
+    with _placed(path), locked(folder), _logged(folder / "run.log"):
         begun = time.time()
         stages = Stages(folder / "stages")
         stages.sweep()
@@ -78,6 +81,21 @@ def run(
         results.processes.append(Process("run", "1", time.time() - begun, detail=f"{len(groups)} groups"))
         write_results(results, folder / "results.nxs")
         return folder, results
+
+
+@contextmanager
+def _placed(path: Path) -> Iterator[None]:
+    """Where an error names a key of the experiment file ("xrd.rings.2"), name the file and its line as well."""
+    try:
+        yield
+    except OperandoError as error:
+        section, *keys = error.where.split(".")
+        if section in Experiment.model_fields and keys:
+            loc = (section, *(int(key) if key.isdigit() else key for key in keys))
+            line = line_of(path.read_text(encoding="utf-8-sig"), loc)
+            kind = type(error)
+            raise kind(error.what, where=f"{path}, line {line}", fix=error.fix) from error
+        raise
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from operando.core import DeadCounted, FrameRange, Scan, ScanGrid, digest
-from operando.core.errors import GridError
+from operando.core.errors import GridError, InputError
 
 from .experiment import XrdSection
 from .facts import grid_of, phases
@@ -42,6 +42,8 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     scans = _as_maps([_counted(scan, xrd) for scan in found], xrd)
     plan = plan_for(job.experiment, scans[0])
     check_flip(job, plan, scans[0])
+    if xrd.monitor != "none":
+        _have_monitor(scans)
     grids = [grid_of(xrd, scan) for scan in scans]
     _same_size(scans, grids)
     total = sum(len(scan.frames) for scan in scans)
@@ -101,6 +103,15 @@ def _as_maps(scans: list[Scan], xrd: XrdSection) -> list[Scan]:
         )
         for number, first in enumerate(range(0, count, size), 1)
     ]  # fmt: skip
+
+
+def _have_monitor(scans: Sequence[Scan]) -> None:
+    for scan in scans:
+        if scan.frames.monitor is None:
+            raise InputError(
+                "no beam monitor was recorded, as it was in the first scan", where=scan.name,
+                fix='Leave this scan out of xrd.scans, or write monitor = "none" under [xrd].',
+            )  # fmt: skip
 
 
 def _same_size(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> None:

@@ -42,7 +42,7 @@ def _beam_lost(overview: xr.Dataset) -> list[str]:
         rows = np.flatnonzero(of_map.any(1))
         if len(rows):
             where = f"rows {rows[0] + 1}-{rows[-1] + 1}" if len(rows) > 1 else f"row {rows[0] + 1}"
-            sentences.append(f"monitor fell to 0 in map {number}, {where} (flagged)")
+            sentences.append(f"no beam on the monitor in map {number}, {where} (flagged)")
     return sentences[:5]
 
 

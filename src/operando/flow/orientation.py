@@ -9,6 +9,7 @@ import numpy as np
 
 from operando import diffraction, stream
 from operando.core import FrameRange, Scan
+from operando.core.errors import InputError
 
 from .plan import Plan
 
@@ -23,7 +24,11 @@ LOOKED_AT = 16
 
 def check_flip(job: Run, plan: Plan, scan: Scan) -> None:
     """Say so in the notes when rings would be sharper under another flip of the stored image."""
-    found = diffraction.check_orientation(_sample(scan), plan.geometry, mask=plan.mask)
+    try:
+        found = diffraction.check_orientation(_sample(scan), plan.geometry, mask=plan.mask)
+    except InputError as error:  # too few live pixels to tell
+        log.info("orientation not checked: %s", error.what)
+        return
     log.info("orientation %s: %s", found.verdict, found.message)
     if found.verdict == "wrong":
         job.listener.say("geometry", found.message)

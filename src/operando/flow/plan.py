@@ -42,13 +42,7 @@ def plan_for(experiment: Experiment, scan: Scan) -> Plan:
     """Resolve geometry, mask and rings. Raises `InputError` when no monitor was recorded and none was renounced."""
     xrd = experiment.xrd
     assert xrd is not None
-    monitor = scan.frames.monitor
-    if xrd.monitor != "none" and monitor is None:
-        raise InputError(
-            "no beam monitor was recorded", where=scan.name,
-            fix='Write monitor = "none" under [xrd] to leave intensities as counted.',
-        )  # fmt: skip
-    reference = None if monitor is None or xrd.monitor == "none" else float(np.nanpercentile(monitor, 99))
+    reference = None if xrd.monitor == "none" else open_beam(scan)
     geometry = geometry_of(xrd, scan)
     mask = mask_of(xrd, scan, geometry)
     rings = tuple(rings_of(experiment, geometry))
@@ -61,6 +55,21 @@ def plan_for(experiment: Experiment, scan: Scan) -> Plan:
         xrd.monitor_place == "behind",
         xrd.point_patterns,
     )
+
+
+def open_beam(scan: Scan) -> float:
+    """The 99th percentile of the monitor's positive readings. Raises `InputError` where there are none."""
+    monitor = scan.frames.monitor
+    fix = 'Write monitor = "none" under [xrd] to leave intensities as counted.'
+    if monitor is None:
+        raise InputError("no beam monitor was recorded", where=scan.name, fix=fix)
+    good = monitor[np.isfinite(monitor) & (monitor > 0)]
+    if not len(good):
+        raise InputError(
+            "the beam monitor reads zero, less or nothing in every frame", where=scan.name,
+            fix=f"Name another counter with monitor = ..., or leave this scan out. {fix}",
+        )  # fmt: skip
+    return float(np.percentile(good, 99))
 
 
 def _reductions(

@@ -62,7 +62,7 @@ def check_images(dataset: h5py.Dataset) -> None:
     """Raise `ReadError` unless the dataset holds numeric images that this machine can decode."""
     import h5py
 
-    where = f"{dataset.file.filename}::{dataset.name}" if isinstance(dataset, h5py.Dataset) else str(dataset)
+    where = f"{dataset.file.filename}::{dataset.name}"
     if not isinstance(dataset, h5py.Dataset):
         raise ReadError("a group, not a dataset", where=where, fix="Name the dataset of frames inside it.")
     if dataset.ndim < 2 or dataset.dtype.kind not in "uif":
