@@ -76,11 +76,32 @@ class PhaseSection(Section):
 
 
 class CyclerSection(Section):
-    file: Word
+    """The cycler's record (one file, or several that follow each other) and its clock minus the detector's."""
+
+    file: Word | Annotated[list[Word], Field(min_length=1)]
     zone: str | None = None
     start: str | None = None
     current_sign: Literal[1, -1] = 1
-    clock_offset_s: Number | Literal["find"] = 0.0
+    clock_offset_s: Number | Literal["find", "none"] = 0.0
+    clock_offset_err_s: Annotated[Number, Field(ge=0)] = 0.0
+    clock_drift: Annotated[Number, Field(gt=-0.01, lt=0.01)] | Literal["find"] = 0.0
+    clock_guess_s: Number = 0.0
+    clock_search_s: Positive = 600.0
+    clock_window_s: Positive = 3600.0
+    clock_signal: Word | None = None
+    clock_events: list[Annotated[Whole, Field(ge=1)]] | None = None
+
+
+class ImpedanceSection(Section):
+    """Impedance files of the cell; area is that of [cell] where not given here."""
+
+    files: Word | Annotated[list[Word], Field(min_length=1)]
+    zone: str | None = None
+    circuit: str | None = None
+    bulk: Word = "R0"
+    area_cm2: Positive | None = None
+    thickness_um: Positive | None = None
+    interfaces: Annotated[Whole, Field(gt=0)] = 1
 
 
 class GridSection(Section):
@@ -172,6 +193,7 @@ class Experiment(Section):
     cell: CellSection | None = None
     phases: dict[str, PhaseSection] = {}
     cycler: CyclerSection | None = None
+    impedance: ImpedanceSection | None = None
     xrd: XrdSection | None = None
 
     @model_validator(mode="after")
@@ -185,7 +207,7 @@ class Experiment(Section):
 
 
 #: keys that hold paths: (section, key); values that are words, not paths
-PATHS = {("cycler", "file"): (), ("xrd", "geometry"): (), ("xrd", "mask"): ("detector", "none"),
+PATHS = {("cycler", "file"): (), ("impedance", "files"): (), ("xrd", "geometry"): (), ("xrd", "mask"): ("detector", "none"),
          ("xrd", "flat"): (), ("xrd", "dark"): ()}  # fmt: skip
 
 
@@ -277,7 +299,9 @@ def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
 
     for (section, key), words in PATHS.items():
         value = (data.get(section) or {}).get(key)
-        if value is not None and value not in words:
+        if isinstance(value, list):
+            data[section][key] = [there(item, (section, key)) for item in value]
+        elif value is not None and value not in words:
             data[section][key] = there(value, (section, key))
     for name, phase in data["phases"].items():
         if phase["cif"] is not None:

@@ -61,7 +61,7 @@ def impedance(number: int, spectra: dict[str, xr.Dataset]) -> Exhibit:
     circuits = listed(dict.fromkeys(str(spectra[n].attrs["circuit"]) for n in shown))
     return Exhibit(
         f"impedance-{number}", f"Impedance: {file}",
-        f"Left: Nyquist plot in equal aspect, measured (circles) and fitted circuit {circuits} (lines). Right: modulus, "
+        f"Left: Nyquist plot in equal aspect, measured (circles) and fitted circuit {circuits} (lines). Right: |Z|, "
         "phase, and the residuals of the Kramers-Kronig test as share of |Z| (real part: line, imaginary: dashed); a "
         f"linear, steady and causal cell leaves less than about 1 % without a trend.{some}",
         f"Nyquist and Bode plots of {file}.", figure, pd.concat(tables),
