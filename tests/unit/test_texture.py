@@ -111,3 +111,17 @@ def test_ratio_within_three_percent_with_honest_error():
 def test_uneven_azimuths_are_refused():
     with pytest.raises(InputError, match="evenly"):
         find_spots(ring([90.0]).isel(azimuth=slice(0, 200)))
+
+
+def test_scatter_beyond_counting_is_measured_on_demand():
+    rng = np.random.default_rng(9)
+    number = {"counted": 0, "measured": 0}
+    for seed in range(12):
+        grainy = ring([90.0], height=4000.0, level=5000.0, seed=seed)
+        grainy["intensity"] = grainy["intensity"] + 350 * rng.standard_normal(
+            360
+        )  # five times the counting error
+        for noise in number:
+            number[noise] += find_spots(grainy, noise=noise).sizes["spot"]
+    assert number["counted"] > 24
+    assert 12 <= number["measured"] <= 13

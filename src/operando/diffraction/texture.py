@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -22,6 +23,7 @@ def find_spots(
     *,
     sigma_deg: Sequence[float] = (1.0, 2.0, 4.0, 8.0),
     min_significance: float = MIN_SIGNIFICANCE,
+    noise: Literal["counted", "measured"] = "counted",
 ) -> xr.Dataset:
     """Spots of a ring: Gaussians in azimuth on a smooth ring, found by matched filters and then fitted.
 
@@ -31,6 +33,8 @@ def find_spots(
 
     profile    Dataset over `azimuth` (degrees, evenly spaced around 360) with `intensity`, `intensity_err`; NaN in gaps
     sigma_deg  widths to look for
+    noise      "counted": the errors as given; "measured": scaled up to the robust scatter of the ring from bin to bin,
+               which for a powder holds the number of its grains too
 
     Returns over `spot`, by azimuth: `azimuth`, `width` (sigma) (degrees), `area` (intensity times degrees), each with
     `_err`, `significance` and `flag`: CUT_BY_GAP where a gap lies within two widths (azimuth, width and area are then
@@ -45,6 +49,8 @@ def find_spots(
     y, err = profile["intensity"].values.astype(float), profile["intensity_err"].values.astype(float)
     good = np.isfinite(y) & np.isfinite(err) & (err > 0)
     rest = np.where(good, y - _smooth_ring(azimuth, np.where(good, y, np.nan)), np.nan)
+    if noise == "measured":
+        err = err * _excess_scatter(rest, err, good)
     # counting errors follow the signal: candidates are judged by the error that the ring alone would have
     floor = _smooth_ring(azimuth, np.where(good, err, np.nan))
     found: list[dict[str, float]] = []
@@ -67,6 +73,15 @@ def find_spots(
         tried = np.abs(np.mod(azimuth - place + 180, 360) - 180) <= max(width, step)
         rest = np.where(tried | (np.abs(away) <= spot["sigma"]), np.minimum(rest, 0.0), rest)
     return _spots(sorted(found, key=lambda s: s["place"]))
+
+
+def _excess_scatter(rest: np.ndarray, err: np.ndarray, good: np.ndarray) -> float:
+    """Robust scatter between neighbouring bins in units of the errors, at least one."""
+    both = good[1:] & good[:-1]
+    if not both.any():
+        return 1.0
+    pull = np.diff(np.where(good, rest, 0.0))[both] / np.hypot(err[1:], err[:-1])[both]
+    return max(float(1.4826 * np.median(np.abs(pull))), 1.0)
 
 
 def _smooth_ring(azimuth: np.ndarray, y: np.ndarray) -> np.ndarray:
