@@ -137,10 +137,13 @@ def test_damaged_chunks_end_in_one_clear_error_or_in_sums(damage_here, data):
         broken[data.draw(st.integers(0, len(broken) - 1))] ^= data.draw(st.integers(1, 255))
     cut = bytes(broken[: data.draw(st.integers(0, len(broken)))])
     frames = replace(frames, chunks=(frames.chunks[0], cut, frames.chunks[2]))
+    failed = None
     try:
         result = run(reductions(mask), frames, threads=1)
     except ReadError as error:
-        assert "frame 1" in str(error)
+        failed = str(error)
+    if failed:
+        assert "frame 1" in failed
     else:
         good = by_hand(reductions(mask)[0], counts, mask)[0]
         assert (result["map"].signal.values.reshape(good.shape)[[0, 2]] == good[[0, 2]]).all()

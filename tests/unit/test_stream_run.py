@@ -34,8 +34,7 @@ def reductions(mask, q_bins: int = 30):
 def frames():
     counts, mask = small_counts(150, SHAPE)
     counts[70, 30, 30], counts[71, 9, 9], counts[5] = 2**32 - 1, 2**32 - 2, 2**32 - 1
-    chunked = Chunked.of(counts, mask)
-    return chunked
+    return Chunked.of(counts, mask)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ._vector import copy8, copy32, fill32, load8, load16, load32, load64, store8
+from ._memory import copy8, copy32, fill32, load8, load16, load32, load64, store8
 
 #: room that must lie behind every output buffer: copies go in steps of up to 32 bytes
 SLACK = 64

@@ -1,7 +1,7 @@
-"""Unaligned loads, stores and small vector operations on raw addresses, for the kernels.
+"""Vector steps on 32 frames at once, one frame a byte, for the kernels.
 
-numba has no vector type; each function here is a few LLVM instructions on vectors of bytes, which LLVM turns into
-whatever the machine has. All take addresses (int64) and trust them: callers check the bounds.
+numba has no vector type; each function here is a few LLVM instructions on vectors, which LLVM turns into whatever
+the machine has. All take addresses (int64) and trust them: callers check the bounds.
 """
 
 from __future__ import annotations
@@ -11,106 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-BYTE = ir.IntType(8)
-
-
-def _pointer(builder, address, kind):
-    return builder.inttoptr(address, ir.PointerType(kind))
-
-
-def _load(builder, address, kind):
-    value = builder.load(_pointer(builder, address, kind))
-    value.align = 1
-    return value
-
-
-def _store(builder, value, address):
-    builder.store(value, _pointer(builder, address, value.type)).align = 1
-
-
-def _offset(builder, address, by: int):
-    return builder.add(address, ir.Constant(address.type, by)) if by else address
-
-
-def _mask(places) -> ir.Constant:
-    places = list(places)
-    return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
-
-
-def _loader(bits: int):
-    @intrinsic
-    def load(typingctx, address):
-        def codegen(context, builder, signature, args):
-            return builder.zext(_load(builder, args[0], ir.IntType(bits)), ir.IntType(64))
-
-        return types.int64(types.int64), codegen
-
-    return load
-
-
-#: little-endian loads of 1, 2 and 4 bytes as non-negative int64
-load8, load16, load32 = _loader(8), _loader(16), _loader(32)
-
-
-@intrinsic
-def load64(typingctx, address):
-    """Eight bytes as uint64."""
-
-    def codegen(context, builder, signature, args):
-        return _load(builder, args[0], ir.IntType(64))
-
-    return types.uint64(types.int64), codegen
-
-
-@intrinsic
-def store8(typingctx, address, value):
-    """Write one byte."""
-
-    def codegen(context, builder, signature, args):
-        _store(builder, builder.trunc(args[1], BYTE), args[0])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
-
-
-@intrinsic
-def store64(typingctx, address, value):
-    """Write eight bytes."""
-
-    def codegen(context, builder, signature, args):
-        _store(builder, args[1], args[0])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.uint64), codegen
-
-
-@intrinsic
-def fill32(typingctx, target, pattern):
-    """Write eight bytes four times over."""
-
-    def codegen(context, builder, signature, args):
-        empty = ir.Constant(ir.VectorType(ir.IntType(64), 1), ir.Undefined)
-        one = builder.insert_element(empty, args[1], ir.Constant(ir.IntType(32), 0))
-        _store(builder, builder.shuffle_vector(one, one, _mask([0] * 4)), args[0])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.uint64), codegen
-
-
-def _copier(size: int):
-    @intrinsic
-    def copy(typingctx, target, source):
-        def codegen(context, builder, signature, args):
-            _store(builder, _load(builder, args[1], ir.VectorType(BYTE, size)), args[0])
-            return context.get_dummy_value()
-
-        return types.void(types.int64, types.int64), codegen
-
-    return copy
-
-
-copy8, copy32 = _copier(8), _copier(32)
-
+from ._memory import BYTE, load_vector, places, shift_address, store_vector
 
 #: frames that are binned side by side, one in each byte of a vector
 LANES = 32
@@ -122,7 +23,7 @@ def _unpack(builder, a, b, high: bool):
     """Interleave the bytes of the low (or high) halves of each 16 bytes of `a` and `b`."""
     starts = [lane + (8 if high else 0) for lane in (0, 16)]
     return builder.shuffle_vector(
-        a, b, _mask(k for s in starts for i in range(8) for k in (s + i, LANES + s + i))
+        a, b, places(k for s in starts for i in range(8) for k in (s + i, LANES + s + i))
     )
 
 
@@ -134,14 +35,14 @@ def interleave(typingctx, target, source, stride):
         target, source, stride = args
         half = ir.VectorType(BYTE, 16)
         rows = [
-            _load(builder, builder.add(source, builder.mul(stride, ir.Constant(stride.type, f))), half)
+            load_vector(builder, builder.add(source, builder.mul(stride, ir.Constant(stride.type, f))), half)
             for f in range(32)
         ]
-        both = [builder.shuffle_vector(rows[f], rows[f + 16], _mask(range(32))) for f in range(16)]
+        both = [builder.shuffle_vector(rows[f], rows[f + 16], places(range(32))) for f in range(16)]
         for _ in range(4):  # a perfect shuffle of rows f and f + 8; four of them transpose 16 x 16
             both = [_unpack(builder, both[k // 2], both[k // 2 + 8], bool(k % 2)) for k in range(16)]
         for column, row in enumerate(both):
-            _store(builder, row, _offset(builder, target, LANES * column))
+            store_vector(builder, row, shift_address(builder, target, LANES * column))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
@@ -181,7 +82,7 @@ def _nibbles(builder, planes):
 def _planes(builder, source, stride, step):
     at, planes = builder.add(source, step), []
     for _ in range(4):
-        planes.append(_load(builder, at, _ROW))
+        planes.append(load_vector(builder, at, _ROW))
         at = builder.add(at, stride)
     return planes
 
@@ -197,7 +98,7 @@ def prefix(typingctx, target, source, stride, count):
     def codegen(context, builder, signature, args):
         target, source, stride, count = args
         carry = cgutils.alloca_once_value(builder, _bits(builder, 0))
-        _store(builder, _bits(builder, 0), target)
+        store_vector(builder, _bits(builder, 0), target)
         with cgutils.for_range(builder, count) as loop:
             step = builder.mul(loop.index, ir.Constant(count.type, LANES))
             out = builder.add(target, builder.shl(step, ir.Constant(step.type, 3)))
@@ -205,7 +106,9 @@ def prefix(typingctx, target, source, stride, count):
             before = builder.load(carry)
             for pixel, counts in enumerate(_nibbles(builder, _planes(builder, source, stride, step))):
                 total = counts if total is None else builder.add(total, counts)
-                _store(builder, builder.add(before, total), _offset(builder, out, LANES * (pixel + 1)))
+                store_vector(
+                    builder, builder.add(before, total), shift_address(builder, out, LANES * (pixel + 1))
+                )
             builder.store(builder.add(before, total), carry)
         return context.get_dummy_value()
 
@@ -222,7 +125,7 @@ def expand(typingctx, target, source, stride, count):
             step = builder.mul(loop.index, ir.Constant(count.type, LANES))
             out = builder.add(target, builder.shl(step, ir.Constant(step.type, 3)))
             for pixel, counts in enumerate(_nibbles(builder, _planes(builder, source, stride, step))):
-                _store(builder, counts, _offset(builder, out, LANES * pixel))
+                store_vector(builder, counts, shift_address(builder, out, LANES * pixel))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), codegen
@@ -234,8 +137,10 @@ def add_run(typingctx, total, after, before):
 
     def codegen(context, builder, signature, args):
         total, after, before = args
-        counts = builder.sub(_load(builder, after, _ROW), _load(builder, before, _ROW))
-        _store(builder, builder.add(_load(builder, total, _WIDE), builder.zext(counts, _WIDE)), total)
+        counts = builder.sub(load_vector(builder, after, _ROW), load_vector(builder, before, _ROW))
+        store_vector(
+            builder, builder.add(load_vector(builder, total, _WIDE), builder.zext(counts, _WIDE)), total
+        )
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
@@ -253,9 +158,9 @@ def add_wide(typingctx, total, counts, shift):
             builder.trunc(shift, ir.IntType(32)),
             ir.Constant(ir.IntType(32), 0),
         )
-        places = builder.shuffle_vector(one, one, _mask([0] * LANES))
-        value = builder.shl(builder.zext(_load(builder, counts, _WIDE), wide), places)
-        _store(builder, builder.add(_load(builder, total, wide), value), total)
+        amount = builder.shuffle_vector(one, one, places([0] * LANES))
+        value = builder.shl(builder.zext(load_vector(builder, counts, _WIDE), wide), amount)
+        store_vector(builder, builder.add(load_vector(builder, total, wide), value), total)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
@@ -268,12 +173,13 @@ def turn(typingctx, target, stride, source):
     def codegen(context, builder, signature, args):
         target, stride, source = args
         four = ir.VectorType(ir.IntType(32), 4)
-        low, high = _mask([0, 8, 1, 9, 4, 12, 5, 13]), _mask([2, 10, 3, 11, 6, 14, 7, 15])
+        low, high = places([0, 8, 1, 9, 4, 12, 5, 13]), places([2, 10, 3, 11, 6, 14, 7, 15])
         for column in range(0, LANES, 4):
             rows = [
-                _load(builder, _offset(builder, source, 4 * (LANES * row + column)), four) for row in range(8)
+                load_vector(builder, shift_address(builder, source, 4 * (LANES * row + column)), four)
+                for row in range(8)
             ]
-            both = [builder.shuffle_vector(rows[k], rows[k + 4], _mask(range(8))) for k in range(4)]
+            both = [builder.shuffle_vector(rows[k], rows[k + 4], places(range(8))) for k in range(4)]
             for _ in range(2):  # perfect shuffles again, of 4 x 4 numbers
                 both = [
                     builder.shuffle_vector(both[k // 2], both[k // 2 + 2], high if k % 2 else low)
@@ -281,26 +187,10 @@ def turn(typingctx, target, stride, source):
                 ]
             for k, row in enumerate(both):
                 place = builder.mul(stride, ir.Constant(stride.type, column + k))
-                _store(builder, row, builder.add(target, place))
+                store_vector(builder, row, builder.add(target, place))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def prefetch(typingctx, address):
-    """Ask for one cache line to be read ahead; never fails."""
-
-    def codegen(context, builder, signature, args):
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(BYTE), number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        builder.call(
-            function, [_pointer(builder, args[0], BYTE), *(ir.Constant(number, k) for k in (0, 3, 1))]
-        )
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
 
 
 @intrinsic
@@ -320,19 +210,19 @@ def add_shares(typingctx, sums, counts, scale, bins, shares, entries):
             one = builder.insert_element(
                 ir.Constant(wide, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
             )
-            return builder.shuffle_vector(one, one, _mask([0] * LANES))
+            return builder.shuffle_vector(one, one, places([0] * LANES))
 
-        value = builder.fmul(builder.uitofp(_load(builder, counts, _ROW), wide), splat(scale))
+        value = builder.fmul(builder.uitofp(load_vector(builder, counts, _ROW), wide), splat(scale))
         with cgutils.for_range(builder, entries) as loop:
             at = builder.shl(loop.index, ir.Constant(entries.type, 2))
-            share = splat(_load(builder, builder.add(shares, at), ir.FloatType()))
-            number = builder.sext(_load(builder, builder.add(bins, at), ir.IntType(32)), ir.IntType(64))
+            share = splat(load_vector(builder, builder.add(shares, at), ir.FloatType()))
+            number = builder.sext(load_vector(builder, builder.add(bins, at), ir.IntType(32)), ir.IntType(64))
             place = builder.add(sums, builder.shl(number, ir.Constant(number.type, 8)))
             part = value
             for offset in (0, 4 * LANES):
                 part = builder.fmul(part, share)
-                at_sum = _offset(builder, place, offset)
-                _store(builder, builder.fadd(_load(builder, at_sum, wide), part), at_sum)
+                at_sum = shift_address(builder, place, offset)
+                store_vector(builder, builder.fadd(load_vector(builder, at_sum, wide), part), at_sum)
         return context.get_dummy_value()
 
     signature = types.void(types.int64, types.int64, types.float32, types.int64, types.int64, types.int64)

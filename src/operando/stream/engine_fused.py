@@ -10,6 +10,8 @@ import numpy as np
 from ..core import FrameBlock
 from ..core.errors import ReadError
 from . import _kernels_fused as kernels
+from ._kernels_blocks import DAMAGED, GOOD, LEAVE
+from ._kernels_spread import spread, spread_wide
 from ._lz4 import SLACK, decode_frame
 from ._vector import LANES
 from .engine_raw import Part, atom_sums, finish, frame_name, scratch
@@ -150,11 +152,11 @@ class Group:
 
     def outcome(self) -> tuple[dict, dict]:
         """Notes and left frames. Raises `ReadError` for the first damaged one."""
-        for frame in np.flatnonzero(self.status == kernels.DAMAGED):
+        for frame in np.flatnonzero(self.status == DAMAGED):
             raise damaged(self.block, self.first + int(frame))
-        good = np.flatnonzero((self.status == kernels.GOOD) & (self.noted > 0))
+        good = np.flatnonzero((self.status == GOOD) & (self.noted > 0))
         notes = {int(f): (self.pixel[f, : self.noted[f]], self.value[f, : self.noted[f]]) for f in good}
-        left = np.flatnonzero(self.status == kernels.LEAVE)
+        left = np.flatnonzero(self.status == LEAVE)
         return notes, {int(f): decode_chunk(self.buffers[f], self.block, self.first + int(f)) for f in left}
 
 
@@ -175,7 +177,7 @@ def _part(
 ) -> Part:
     """Bins of one target: summed atoms, noted pixels one by one, and frames left to the other engine."""
     signal = scratch(f"signal {target.name} {first}", (n, target.bins), np.int64 if target.wide else np.int32)
-    (kernels.spread_wide if target.wide else kernels.spread)(total, nibbles, *target.by_bin, signal)
+    (spread_wide if target.wide else spread)(total, nibbles, *target.by_bin, signal)
     if left or any((value > SMALL).any() for _, value in notes.values()):
         signal = signal.astype(np.int64)
     lost: dict[int, np.ndarray] = {}

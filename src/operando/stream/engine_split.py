@@ -8,6 +8,7 @@ import numpy as np
 from ..core import FrameBlock
 from . import _kernels_fused as fused
 from . import _kernels_raw as raw
+from ._kernels_spread import turn_shares
 from ._vector import LANES
 from .engine_fused import Group, Tiles, join
 from .engine_raw import Dead, Part, images, scratch
@@ -36,7 +37,7 @@ def _group(split: Split, tiles: Tiles, block: FrameBlock, first: int) -> Part:
     signal, variance = scratch(
         f"signal {split.target.name} {first}", (2, group.n, split.target.bins), np.float32
     )
-    fused.turn_shares(sums, signal, variance)
+    turn_shares(sums, signal, variance)
     gone = {}
     for frame, (pixel, value) in notes.items():
         alive = value >= 0

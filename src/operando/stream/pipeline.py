@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import logging
 import os
-import pickle
 import shutil
 import tempfile
 import time
@@ -14,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 from ..core import FrameBlock, Frames, Sums, digest
 from ..core.errors import InputError, ReadError
+from .keys import frames_key, settings_digest
 from .program import Program, compile_program, once, result
 from .reductions import Reduction
 from .store import Column, Finished, Folder, Memory, Span, narrow
@@ -34,6 +33,8 @@ SPAN = 512
 #: results above this go to files even without a checkpoint folder
 SPILL_BYTES = 512 * 2**20
 
+#: compiled programs kept by this process, about 150 MB each for 4 million pixels
+PROGRAMS = 4
 _PROGRAMS: dict[str, Program] = {}
 
 
@@ -62,7 +63,7 @@ def run(
     """
     if len(frames) == 0:
         raise InputError("no frames", where=frames.name, fix="Check the file: the scan may not have started.")
-    job = Job(tuple(reductions), frames, _key(reductions, frames))
+    job = Job(tuple(reductions), frames, frames_key(reductions, frames))
     program = job.program()
     folder, spilled = _folder(job, program.columns(), checkpoint)
     target = folder or Memory(program.columns(), (0, len(frames)))
@@ -105,7 +106,10 @@ def _timed(work: Iterator[Finished], before: int, total: int, progress) -> Itera
 
 def reduce_block(reduction: Reduction, block: FrameBlock) -> Sums:
     """One reduction of one block, by the same program as `run`."""
-    dtype, key = np.dtype(block.dtype), _digest(reduction, tuple(block.shape), np.dtype(block.dtype).str)
+    dtype, key = (
+        np.dtype(block.dtype),
+        settings_digest(reduction, tuple(block.shape), np.dtype(block.dtype).str),
+    )
     program = _cached(key, lambda: compile_program([reduction], block.shape, dtype, None, None))
     memory = Memory(program.columns(), (0, len(block)))
     finished = _reduce(program, block, memory, 0, (0, len(block)))
@@ -135,26 +139,10 @@ class Job:
 
 def _cached(key: str, make: Callable[[], Program]) -> Program:
     if key not in _PROGRAMS:
-        while len(_PROGRAMS) >= 2:
+        while len(_PROGRAMS) >= PROGRAMS:
             _PROGRAMS.pop(next(iter(_PROGRAMS)))
         _PROGRAMS[key] = make()
     return _PROGRAMS[key]
-
-
-def _key(reductions, frames: Frames) -> str:
-    return _digest(list(reductions), frames.shape, np.dtype(frames.dtype).str, frames.dead_value, frames.mask)
-
-
-def _digest(*items) -> str:
-    """Digest of settings; reductions of a user's own that `core.digest` does not know go by their pickle."""
-    try:
-        return digest("stream 1", [_facts(item) for item in items])
-    except TypeError:
-        return blake2b(pickle.dumps(items), digest_size=16).hexdigest()
-
-
-def _facts(item):
-    return [_facts(entry) for entry in item] if isinstance(item, (list, tuple)) else item
 
 
 def _spans(n: int) -> list[Span]:
