@@ -23,7 +23,8 @@ _HOME = {
     "lattice": ["d_spacing", "lattice_from_pair", "lattice_parameter"],
     "layers": ["bending", "displacement", "layer_position", "plated_thickness"],
     "lithium": ["LICOO2_FILM", "Anchor", "Calibration", "calibration_from_charge"],
-    "texture": ["family_ratio", "find_spots", "free_azimuths", "overlapping", "pair_families", "plane_angle"],
+    "texture": ["family_ratio", "free_azimuths", "overlapping", "pair_families", "plane_angle"],
+    "spots": ["find_spots"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_WHERE)

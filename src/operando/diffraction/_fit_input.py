@@ -157,7 +157,7 @@ def deviance_table() -> np.ndarray:
     from scipy.special import xlogy
     from scipy.stats import poisson
 
-    from ._fit_kernels import TABLE_LOW, TABLE_STEP
+    from ._fit_model import TABLE_LOW, TABLE_STEP
 
     table = []
     for log_mu in np.arange(TABLE_LOW, 6.5, TABLE_STEP):
