@@ -16,7 +16,7 @@ from .experiment import Experiment, XrdSection
 from .facts import Ring, correction_image, geometry_of, mask_of, pixel_step, rings_of
 
 #: width of the q bins of a ring, in pixels: narrower ones are unevenly filled, wider ones blur the peak
-BIN_PIXELS = 0.75
+BIN_PIXELS = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,5 +89,7 @@ def _reductions(
         )
         for ring in rings
     ]  # fmt: skip
-    pattern = stream.Pattern(q_bins=xrd.pattern_bins, q_range=xrd.q_range, **common)
+    pattern = stream.Pattern(
+        q_bins=xrd.pattern_bins, q_range=xrd.q_range, spacing=xrd.pattern_spacing, **common
+    )
     return (stream.TotalCounts(mask=mask), stream.Monitor(), pattern, *windows)

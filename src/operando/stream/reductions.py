@@ -15,6 +15,7 @@ from ..core import FrameBlock, Geometry, Sums
 from ..core.errors import InputError
 
 Splitting = Literal["none", "bbox"]
+Spacing = Literal["q", "two_theta"]
 
 
 class Reduction(Protocol):
@@ -86,6 +87,7 @@ class Binned(_Compiled):
     solid_angle    divide by the relative solid angle of each pixel
     polarisation   factor as in pyFAI (1: fully horizontal); None: no correction
     flat, dark     (rows, columns) relative response; counts without beam per frame (one Poisson measurement)
+    spacing        bins of equal width in q, or in the scattering angle; the axis is q in both cases
     splitting      "none": a pixel belongs to the bin of its centre (counts stay integers); "bbox": it is shared
                    among the bins that its bounding box in (q, azimuth) covers, as in pyFAI
 
@@ -101,6 +103,7 @@ class Binned(_Compiled):
     flat: np.ndarray | None = None
     dark: np.ndarray | None = None
     splitting: Splitting = "none"
+    spacing: Spacing = "q"
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .plan import Plan, Target, no_live_pixel
 from .reductions import Binned
-from .tables import Fixed, axes, live_pixels, on_shape, pixel_weights
+from .tables import Fixed, angle_of, axes, live_pixels, on_shape, pixel_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,11 @@ def _engine(reduction: Binned, edges, live: np.ndarray):
     integrator.setChiDiscAtZero()
     mask = np.ascontiguousarray(geometry.to_stored(~live), np.int8)
     around = edges.azimuth is not None
+    ends, unit = edges.q[[0, -1]], "q_A^-1"
+    if reduction.spacing == "two_theta":
+        ends, unit = angle_of(ends, geometry.wavelength_A), "2th_deg"
     return integrator.setup_sparse_integrator(
         geometry.shape, (reduction.q_bins, reduction.azimuths) if around else reduction.q_bins, mask=mask,
-        pos0_range=(edges.q[0], edges.q[-1]), pos1_range=(0.0, 360.0) if around else None,
-        mask_checksum=0, unit="q_A^-1", split="bbox", algo="CSR",
+        pos0_range=(ends[0], ends[1]), pos1_range=(0.0, 360.0) if around else None,
+        mask_checksum=0, unit=unit, split="bbox", algo="CSR",
     )  # fmt: skip

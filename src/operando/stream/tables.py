@@ -48,8 +48,18 @@ class Axes:
 def axes(reduction: Binned) -> Axes:
     """Bin edges of a reduction; without a q_range they span the pixel centres of the whole detector."""
     low, high = reduction.q_range or q_span(reduction.geometry)
+    q = np.linspace(low, high, reduction.q_bins + 1)
+    if reduction.spacing == "two_theta":
+        angles = angle_of(np.array([low, high]), reduction.geometry.wavelength_A)
+        half = np.deg2rad(np.linspace(float(angles[0]), float(angles[1]), reduction.q_bins + 1) / 2)
+        q = np.concatenate([[low], 4 * np.pi / reduction.geometry.wavelength_A * np.sin(half[1:-1]), [high]])
     azimuth = np.linspace(0.0, 360.0, reduction.azimuths + 1) if "azimuth" in reduction.dims else None
-    return Axes(np.linspace(low, high, reduction.q_bins + 1), azimuth)
+    return Axes(q, azimuth)
+
+
+def angle_of(q: np.ndarray, wavelength_A: float) -> np.ndarray:
+    """Scattering angle in degrees for momentum transfers in 1/angstrom: 2 asin(q lambda / 4 pi)."""
+    return np.degrees(2 * np.arcsin(np.clip(q * wavelength_A / (4 * np.pi), 0.0, 1.0)))
 
 
 def q_span(geometry: Geometry) -> tuple[float, float]:
@@ -69,7 +79,10 @@ def bin_index(values: np.ndarray, low: float, high: float, bins: int) -> np.ndar
 def pixel_bins(reduction: Binned, edges: Axes) -> np.ndarray:
     """(pixels,) int32: flat bin (azimuth * q_bins + q) of each pixel centre, -1 for none and for masked ones."""
     geometry = reduction.geometry
-    bins = bin_index(geometry.q().ravel(), edges.q[0], edges.q[-1], reduction.q_bins)
+    ends, values = edges.q[[0, -1]], geometry.q()
+    if reduction.spacing == "two_theta":
+        ends, values = angle_of(ends, geometry.wavelength_A), geometry.two_theta()
+    bins = bin_index(values.ravel(), ends[0], ends[1], reduction.q_bins)
     if edges.azimuth is not None:
         around = bin_index(geometry.azimuth().ravel(), 0.0, 360.0, reduction.azimuths)
         bins = np.where(bins >= 0, around * reduction.q_bins + bins, -1).astype(np.int32)
