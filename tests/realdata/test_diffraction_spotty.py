@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from operando.core import Geometry, Sums
-from operando.diffraction import azimuth_profile, check_orientation, find_spots
+from operando.diffraction import azimuth_profile, check_orientation, find_ring_spots
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "xrd_spotty"
 pytestmark = [
@@ -53,7 +53,7 @@ def test_spots_in_the_spotty_frame_and_none_in_the_smooth_one(frames):
         assert (
             sum(int(np.isfinite(p["intensity"]).sum()) for p in profiles) > 300
         )  # half-degree bins of the four arcs
-        found = [find_spots(p, noise="measured", sigma_deg=(0.5, 1.0, 2.0)) for p in profiles]
+        found = [find_ring_spots(p, noise="measured", sigma_deg=(0.5, 1.0, 2.0)) for p in profiles]
         number[name] = sum(f.sizes["spot"] for f in found)
     assert number["powder"] <= 1
     assert number["spotty"] >= 5

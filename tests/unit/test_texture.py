@@ -9,7 +9,7 @@ from operando.core.errors import InputError
 from operando.diffraction import (
     Family,
     family_ratio,
-    find_spots,
+    find_ring_spots,
     fit_peaks,
     overlapping,
     pair_families,
@@ -36,7 +36,7 @@ def ring(spots, sigma=3.0, height=200.0, level=100.0, seed=0, gap=None):
 def test_the_six_spots_of_lco_are_found_where_they_are():
     pulls = []
     for seed in range(40):
-        found = find_spots(ring(LCO, seed=seed))
+        found = find_ring_spots(ring(LCO, seed=seed))
         assert found.sizes["spot"] == 6
         pulls.append(((found["azimuth"] - np.array(LCO)) / found["azimuth_err"]).values)
         np.testing.assert_allclose(found["width"], 3.0, atol=1.0)
@@ -46,12 +46,14 @@ def test_the_six_spots_of_lco_are_found_where_they_are():
 
 def test_smooth_rings_have_almost_no_spots():
     for level in (4.0, 100.0, 5000.0):
-        number = [find_spots(ring([0.0], height=0.0, level=level, seed=s)).sizes["spot"] for s in range(100)]
+        number = [
+            find_ring_spots(ring([0.0], height=0.0, level=level, seed=s)).sizes["spot"] for s in range(100)
+        ]
         assert np.mean(number) < 0.05
 
 
 def test_a_spot_across_zero_is_one_spot():
-    found = find_spots(ring([359.8]))
+    found = find_ring_spots(ring([359.8]))
     assert found.sizes["spot"] == 1
     assert min(float(found["azimuth"][0]), 360 - float(found["azimuth"][0])) < 1
 
@@ -62,7 +64,7 @@ def test_no_spot_cut_by_a_gap_has_an_azimuth():
         place = rng.uniform(0, 360)
         start = place + rng.uniform(-5, 4)
         gap = np.mod(AZIMUTH - start, 360) < rng.uniform(2, 40)
-        found = find_spots(ring([place], seed=seed, gap=gap))
+        found = find_ring_spots(ring([place], seed=seed, gap=gap))
         for spot in range(found.sizes["spot"]):
             if np.isfinite(found["azimuth"][spot]):
                 away = abs((float(found["azimuth"][spot]) - place + 180) % 360 - 180)
@@ -72,15 +74,15 @@ def test_no_spot_cut_by_a_gap_has_an_azimuth():
 
 
 def test_a_gap_far_away_does_no_harm():
-    found = find_spots(ring([90.0], gap=(AZIMUTH > 200) & (AZIMUTH < 359)))
+    found = find_ring_spots(ring([90.0], gap=(AZIMUTH > 200) & (AZIMUTH < 359)))
     assert found["flag"].values.tolist() == [0]
 
 
 def test_families_by_the_angle_of_their_planes():
-    families = pair_families(find_spots(ring(LCO)), names={"par": 0.0, "perp": 70.0})
+    families = pair_families(find_ring_spots(ring(LCO)), names={"par": 0.0, "perp": 70.0})
     assert [f.name for f in families] == ["par", "perp"]
     np.testing.assert_allclose(families[1].azimuths_deg, [25, 160, 205, 345], atol=1.5)
-    titanium = pair_families(find_spots(ring((30, 90, 150, 210, 330))))
+    titanium = pair_families(find_ring_spots(ring((30, 90, 150, 210, 330))))
     assert [len(f.azimuths_deg) for f in titanium] == [1, 4]
     assert titanium[1].name == "angle60"
     assert plane_angle(np.array([0.0, 90.0, 270.0, 25.0])) == pytest.approx([90, 0, 0, 65])
@@ -110,7 +112,7 @@ def test_ratio_within_three_percent_with_honest_error():
 
 def test_uneven_azimuths_are_refused():
     with pytest.raises(InputError, match="evenly"):
-        find_spots(ring([90.0]).isel(azimuth=slice(0, 200)))
+        find_ring_spots(ring([90.0]).isel(azimuth=slice(0, 200)))
 
 
 def test_scatter_beyond_counting_is_measured_on_demand():
@@ -122,6 +124,6 @@ def test_scatter_beyond_counting_is_measured_on_demand():
             360
         )  # five times the counting error
         for noise in number:
-            number[noise] += find_spots(grainy, noise=noise).sizes["spot"]
+            number[noise] += find_ring_spots(grainy, noise=noise).sizes["spot"]
     assert number["counted"] > 24
     assert 12 <= number["measured"] <= 13

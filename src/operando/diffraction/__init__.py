@@ -24,7 +24,13 @@ _HOME = {
     "layers": ["bending", "displacement", "layer_position", "plated_thickness"],
     "lithium": ["LICOO2_FILM", "Anchor", "Calibration", "calibration_from_charge"],
     "texture": ["family_ratio", "free_azimuths", "overlapping", "pair_families", "plane_angle"],
-    "spots": ["find_spots"],
+    "spots": ["find_ring_spots"],
+    "grains": ["GrainSearch", "find_grains"],
+    "tracks": ["TrackSearch", "count_grains", "link_grains", "track_table"],
+    "detection": ["Efficiency", "detection_limit", "false_rate"],
+    "epitaxy": ["Relation", "misfits", "predicted_azimuths"],
+    "circular": ["azimuth_tests", "circular_mean", "kuiper", "prediction_test", "rayleigh"],
+    "strain": ["principal_strains", "ring_strain", "strain_rate"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_WHERE)

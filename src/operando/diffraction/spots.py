@@ -17,7 +17,7 @@ from ._least_squares import least_squares
 MIN_SIGNIFICANCE = 5.0
 
 
-def find_spots(
+def find_ring_spots(
     profile: xr.Dataset,
     *,
     sigma_deg: Sequence[float] = (1.0, 2.0, 4.0, 8.0),
@@ -44,7 +44,9 @@ def find_spots(
     azimuth = profile["azimuth"].values.astype(float)
     step = 360.0 / len(azimuth)
     if len(azimuth) < 24 or not np.allclose(np.diff(azimuth), step, rtol=1e-3):
-        raise InputError("azimuth bins must go around 360 degrees evenly, 24 or more", where="find_spots")
+        raise InputError(
+            "azimuth bins must go around 360 degrees evenly, 24 or more", where="find_ring_spots"
+        )
     y, err = profile["intensity"].values.astype(float), profile["intensity_err"].values.astype(float)
     good = np.isfinite(y) & np.isfinite(err) & (err > 0)
     rest = np.where(good, y - _smooth_ring(azimuth, np.where(good, y, np.nan)), np.nan)
