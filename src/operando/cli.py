@@ -64,7 +64,7 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
         "operando-demo"
     ),
-    seed: Annotated[int, typer.Option(help="Another seed makes another cell.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed makes another cell.", min=0)] = 1,
     browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in the browser.")] = True,
     verbose: Verbose = False,
 ) -> None:
@@ -88,11 +88,11 @@ def simulate(
     preset: Annotated[
         str, typer.Option(help="demo: small; paper: Eiger 4M, 100 maps of 49 x 49 (340 GB).")
     ] = "demo",
-    maps: Annotated[int | None, typer.Option(help="Number of maps.")] = None,
-    rows: Annotated[int | None, typer.Option(help="Rows of a map (z).")] = None,
-    columns: Annotated[int | None, typer.Option(help="Columns of a map (x).")] = None,
+    maps: Annotated[int | None, typer.Option(help="Number of maps.", min=1)] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows of a map (z).", min=1)] = None,
+    columns: Annotated[int | None, typer.Option(help="Columns of a map (x).", min=1)] = None,
     layout: Annotated[str, typer.Option(help="bliss, eiger or single.")] = "bliss",
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
     verbose: Verbose = False,
 ) -> None:
     """Write a twin of a thin-film cell: raw files as a beamline writes them, cycler file, geometry, and the truth.
@@ -236,19 +236,38 @@ def _assignment(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
+def _tell(error: OperandoError) -> None:
+    """Where and what in one line, what to do in the next."""
+    where = f"{error.where}: " if error.where else ""
+    print(f"operando: {where}{error.what}", file=sys.stderr)
+    if error.fix:
+        print(f"          {error.fix}", file=sys.stderr)
+
+
 def main() -> None:
     """Entry point: user errors in at most three lines, exit codes 0 done, 1 failed, 2 wrong usage or input."""
+    for library in ("pyFAI", "fabio", "silx"):  # their words for a person are ours to choose
+        logging.getLogger(library).addHandler(logging.NullHandler())
     try:
         app()
+    except SystemExit as done:
+        if done.code == 130:
+            again = "; run the same command again to continue" if sys.argv[1:2] == ["run"] else ""
+            print(f"\noperando: stopped{again}", file=sys.stderr)
+        raise
     except OperandoError as error:
-        where = f"{error.where}: " if error.where else ""
-        print(f"operando: {where}{error.what}", file=sys.stderr)
-        if error.fix:
-            print(f"          {error.fix}", file=sys.stderr)
+        _tell(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\noperando: stopped; run the same command again to continue", file=sys.stderr)
-        sys.exit(130)
+    except OSError as error:
+        if "-v" in sys.argv or "--verbose" in sys.argv:
+            raise
+        fix = "Check that the place exists, has room, and is yours to write."
+        _tell(OperandoError(error.strerror or str(error), where=str(error.filename or ""), fix=fix))
+        sys.exit(1)
+    except MemoryError:
+        fix = "Close other programs, or ask for fewer bins, points or rings."
+        _tell(OperandoError("not enough memory", fix=fix))
+        sys.exit(1)
     except Exception as error:
         logging.getLogger("operando").debug("unexpected", exc_info=True)
         if "-v" in sys.argv or "--verbose" in sys.argv:

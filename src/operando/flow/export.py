@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from operando.core.errors import InputError
+from operando.core.errors import InputError, OperandoError
 
 from .results import Results
 from .store import read_results
@@ -49,8 +51,18 @@ def export_group(path: Path, group: str, target: Path) -> None:
         raise InputError(
             f"unknown ending {target.suffix!r}", where=str(target), fix=f"Use one of {', '.join(writers)}."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    writers[target.suffix](dataset, target)
+    partial = target.with_name(f"{target.stem}.partial{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        writers[target.suffix](dataset, partial)
+        os.replace(partial, target)
+    except OSError as error:
+        raise OperandoError(
+            f"cannot be written: {error.strerror or error}", where=str(target), fix="Choose another --output."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def _csv(dataset: xr.Dataset, target: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import xarray as xr
 
-from operando.core.errors import OperandoError
+from operando.core.errors import InputError, OperandoError
 
 from .experiment import Experiment, load_experiment
 from .results import Process, Results, describe_machine
@@ -24,6 +24,9 @@ from .store import write_results
 from .toml_lines import line_of
 
 log = logging.getLogger("operando.flow")
+
+#: the experiment as resolved, beside its results, and how that file begins
+KEPT, RESOLVED = "experiment.toml", "# as resolved from "
 
 
 def _silent(*_: Any) -> None:
@@ -64,7 +67,9 @@ def run(
     path = Path(path)
     experiment = load_experiment(path, overrides)
     folder = Path(output) if output is not None else path.resolve().parent / "run"
+    _spare_the_experiment(path, folder)
     with _placed(path), locked(folder), _logged(folder / "run.log"):
+        _own_folder(path, folder, experiment)
         begun = time.time()
         stages = Stages(folder / "stages")
         stages.sweep()
@@ -115,11 +120,35 @@ def _logged(path: Path) -> Iterator[None]:
         handler.close()
 
 
+def _spare_the_experiment(path: Path, folder: Path) -> None:
+    """Raise `InputError` where the resolved experiment would be written over a file that a person wrote."""
+    kept = folder / KEPT
+    if kept.is_file() and (kept.samefile(path) or not kept.read_bytes().startswith(RESOLVED.encode())):
+        raise InputError(
+            f"the run folder holds an {KEPT} that operando did not write and would overwrite", where=str(folder),
+            fix="Choose another folder with --output; left out, it is called run, beside the experiment file.",
+        )  # fmt: skip
+
+
+def _own_folder(path: Path, folder: Path, experiment: Experiment) -> None:
+    """Raise `InputError` where the folder holds the run of another file with another title."""
+    try:
+        first, _, rest = (folder / KEPT).read_text(encoding="utf-8").partition("\n")
+        title = str(tomllib.loads(rest)["title"])
+    except (OSError, ValueError, KeyError):
+        return
+    if first != f"{RESOLVED}{path.resolve()}" and title != experiment.title:
+        raise InputError(
+            f"the run folder holds another experiment, {title!r}", where=str(folder),
+            fix="Choose another folder with --output, or remove this one.",
+        )  # fmt: skip
+
+
 def _keep_experiment(path: Path, folder: Path, experiment: Experiment) -> None:
     """Keep the experiment as resolved (absolute paths, defaults filled in) beside the results."""
     text = to_toml(experiment.model_dump(mode="json", exclude_none=True))
     assert tomllib.loads(text)["title"] == experiment.title
-    (folder / "experiment.toml").write_text(f"# as resolved from {path.resolve()}\n{text}", encoding="utf-8")
+    (folder / KEPT).write_text(f"{RESOLVED}{path.resolve()}\n{text}", encoding="utf-8")
 
 
 def to_toml(data: dict[str, Any]) -> str:

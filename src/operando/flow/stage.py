@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import logging
 import os
 import time
@@ -11,18 +12,19 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import xarray as xr
 
 from operando.core import digest
-from operando.core.errors import OperandoError
+from operando.core.errors import Busy, InputError, OperandoError
 
 from .arrays import read_dataset, write_dataset
 from .results import Process
 
 log = logging.getLogger("operando.flow")
 KEY = "stage_key"
+SEAL = 16
 #: a stage may say in this attribute how it was made: engine, threads, speed
 DETAIL = "stage_detail"
 
@@ -73,8 +75,10 @@ class Stages:
         key = digest(function.__name__, version, digests, settings)
         path = self.folder / f"{label}-{key[:16]}.h5"
         begun = time.perf_counter()
-        found = path.exists()
+        found = is_whole(path)
         if not found:
+            if path.exists():
+                log.warning("%s: damaged since it was written, made again", path.name)
             self._write(function(**inputs, **settings), key, path)
         result = read_stage(path)
         seconds = time.perf_counter() - begun
@@ -89,14 +93,16 @@ class Stages:
         try:
             write_stage(result, key, partial)
             os.replace(partial, path)
-        except OSError as error:
+        except BaseException as error:
             partial.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OperandoError(
                     "the disk is full", where=str(self.folder),
                     fix="Free some space and run the same command again: it continues from the last finished stage.",
                 ) from error  # fmt: skip
-            if not path.exists():
+            if not is_whole(path):
                 raise
 
 
@@ -110,6 +116,32 @@ def write_stage(result: Any, key: str, path: Path) -> None:
         file.attrs.update({KEY: key, "groups": list(groups)})
         for name, dataset in groups.items():
             write_dataset(file.require_group(f"/{name}"), dataset, hdf5plugin.Bitshuffle(cname="lz4"))
+    with open(path, "r+b") as raw:
+        seal = _seal(raw)
+        raw.seek(0, os.SEEK_END)
+        raw.write(seal)
+
+
+def _seal(raw: BinaryIO, size: int | None = None) -> bytes:
+    """Digest of the first `size` bytes, of all that there are without it."""
+    state, left = hashlib.blake2b(digest_size=SEAL), size
+    while piece := raw.read(1 << 20 if left is None else min(left, 1 << 20)):
+        state.update(piece)
+        left = None if left is None else left - len(piece)
+    return state.digest()
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a stage is there as it was written: its last bytes are the digest of all before them.
+
+    HDF5 reads over the digest, but it may crash on a file with wrong bytes in it: so this is looked at first.
+    """
+    try:
+        with open(path, "rb") as raw:
+            size = os.fstat(raw.fileno()).st_size - SEAL
+            return size > 0 and _seal(raw, size) == raw.read(SEAL)
+    except FileNotFoundError:
+        return False
 
 
 def read_stage(path: Path) -> Any:
@@ -145,18 +177,25 @@ def locked(folder: Path):
     """Hold a run folder for one process. Raises `Busy` when another has it."""
     from filelock import FileLock, Timeout
 
-    from operando.core.errors import Busy
-
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except Timeout as error:
-        raise Busy(
-            "another operando process works in this run folder", where=str(folder),
-            fix="Wait for it, stop it, or choose another folder with --output.",
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise _busy(folder) from error
+        raise InputError(
+            f"the run folder cannot be written: {error.strerror or error}", where=str(folder),
+            fix="Choose another folder with --output.",
         ) from error  # fmt: skip
     try:
         yield
     finally:
         lock.release()
+
+
+def _busy(folder: Path) -> Busy:
+    return Busy(
+        "another operando process works in this run folder", where=str(folder),
+        fix="Wait for it, stop it, or choose another folder with --output.",
+    )  # fmt: skip

@@ -25,7 +25,16 @@ def write_results(results: Results, path: str | Path) -> None:
     """Write under a temporary name, then rename: a results file is complete or absent."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w") as file:
+    try:
+        _write(results, partial)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _write(results: Results, path: Path) -> None:
+    with h5py.File(path, "w") as file:
         file.attrs.update({"NX_class": "NXroot", "default": "entry", "creator": "operando", "format": FORMAT})
         entry = _group(file, "entry", "NXentry")
         entry["title"] = results.title
@@ -40,11 +49,11 @@ def write_results(results: Results, path: str | Path) -> None:
             _point_at(entry, default)
         for number, process in enumerate(results.processes, 1):
             _write_process(entry, number, process)
-    os.replace(partial, path)
 
 
 def read_results(path: str | Path) -> Results:
-    """Read what `write_results` wrote. Raises `ReadError` for any other file."""
+    """Read what `write_results` wrote. Raises `ReadError` for any other file, and for a damaged one."""
+    fix = "Run the experiment again: stages that were finished are found, and the file is written anew."
     try:
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != FORMAT:
@@ -59,10 +68,14 @@ def read_results(path: str | Path) -> Results:
             entry.visititems(
                 lambda name, item: groups.__setitem__(name, read_dataset(item)) if _is_data(item) else None
             )
-    except OSError as error:
-        raise ReadError(f"cannot be read ({error})", where=str(path)) from error
-    processes = [Process(**process) for process in record.pop("processes")]
-    return Results(**record, groups=groups, processes=processes)
+        processes = [Process(**process) for process in record.pop("processes")]
+        return Results(**record, groups=groups, processes=processes)
+    except ReadError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+        raise ReadError(
+            f"cut short, damaged, or no results file ({error})", where=str(path), fix=fix
+        ) from error  # h5py raises all of these for wrong bytes
 
 
 def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,9 @@ from .beside import write_beside
 from .cell import FilmCell
 from .raw import SCANS, Layout, write_map
 from .truth import Truth
+
+#: what an experiment consists of
+WRITTEN = ("raw", "calib", "echem", "experiment.toml", "truth.h5")
 
 
 def simulate(
@@ -31,10 +35,25 @@ def simulate(
         raise InputError(f"unknown layout {layout!r}", where="simulate", fix=f"One of: {', '.join(SCANS)}.")
     known: Layout = cast(Layout, layout)
     folder = Path(folder)
-    if (folder / "raw").exists() or (folder / "experiment.toml").exists():
+    if any((folder / name).exists() for name in WRITTEN):
         raise InputError("there is an experiment here already", where=str(folder), fix="Choose a new folder.")
-    (folder / "raw").mkdir(parents=True)
-    write_beside(cell, folder, known)
+    try:
+        (folder / "raw").mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"no folder can be made here: {error.strerror}", where=str(folder), fix="Choose another folder."
+        ) from error
+    try:
+        return _fill(cell, folder, known, progress)
+    except BaseException:  # half an experiment would look like a whole one
+        for name in WRITTEN:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _fill(cell: FilmCell, folder: Path, layout: Layout, progress: Callable[[int, int], None] | None) -> Truth:
+    write_beside(cell, folder, layout)
     truth = Truth.of(cell)
     truth.save(folder)
     written, total = 0, cell.maps * cell.points
@@ -46,5 +65,5 @@ def simulate(
             progress(written, total)
 
     for map_index in range(cell.maps):
-        write_map(cell, map_index, folder / "raw", known, done)
+        write_map(cell, map_index, folder / "raw", layout, done)
     return truth
