@@ -170,6 +170,7 @@ class XrdSection(Section):
     azimuth_bins: Annotated[Whole, Field(ge=4, le=3600)] = 360
     pattern_bins: Annotated[Whole, Field(ge=10, le=20000)] = 1000
     q_range: tuple[Positive, Positive] | None = None
+    pattern_spacing: Literal["q", "two_theta"] = "q"
     point_patterns: Switch = False
     solid_angle: Switch = True
     polarisation: Annotated[Number, Field(ge=-1, le=1)] | None = None
@@ -207,8 +208,8 @@ class Experiment(Section):
 
 
 #: keys that hold paths: (section, key); values that are words, not paths
-PATHS = {("cycler", "file"): (), ("impedance", "files"): (), ("xrd", "geometry"): (), ("xrd", "mask"): ("detector", "none"),
-         ("xrd", "flat"): (), ("xrd", "dark"): ()}  # fmt: skip
+PATHS = {("cycler", "file"): (), ("impedance", "files"): (), ("xrd", "geometry"): (),
+         ("xrd", "mask"): ("detector", "none"), ("xrd", "flat"): (), ("xrd", "dark"): ()}  # fmt: skip
 
 
 def load_experiment(path: str | Path, overrides: dict[str, Any] | None = None) -> Experiment:
@@ -307,11 +308,15 @@ def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
         if phase["cif"] is not None:
             phase["cif"] = there(phase["cif"], ("phases", name, "cif"))
     if experiment.xrd is not None:
+        from operando.read.hdf5 import natural
+
         patterns = [experiment.xrd.scans] if isinstance(experiment.xrd.scans, str) else experiment.xrd.scans
         found: list[str] = []
         for pattern in patterns:
             place = folder / Path(pattern).expanduser()
-            matches = [str(place)] if place.exists() else sorted(glob.glob(str(place), recursive=True))
+            matches = (
+                [str(place)] if place.exists() else sorted(glob.glob(str(place), recursive=True), key=natural)
+            )
             if not matches:
                 raise ExperimentError(
                     f"xrd.scans: no file matches {pattern}",
