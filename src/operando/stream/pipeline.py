@@ -30,6 +30,8 @@ LOG = logging.getLogger("operando.stream")
 LANES = 32
 #: most frames of one span: what is redone after a kill
 SPAN = 512
+#: threads that one reader can feed
+MOST_THREADS = 8
 #: results above this go to files even without a checkpoint folder
 SPILL_BYTES = 512 * 2**20
 
@@ -53,7 +55,7 @@ def run(
 
     map         the built-in; or that of a process pool, or of a Dask client (then each task uses one thread
                 unless `threads` says more)
-    threads     default: the cores this process may use
+    threads     default: the cores this process may use, at most 8 (one reader feeds no more, and each takes 100 MB)
     checkpoint  a folder: finished spans of frames are kept there, a run that was killed goes on from them, and large
                 results are memory-mapped from it. Settings and frames are part of its key: a stale one is never used
     progress    called with (frames done, frames in all)
@@ -73,7 +75,7 @@ def run(
         LOG.info("%d of %d spans were finished before in %s", len(done), len(spans), target)
     todo = [span for span in spans if span not in done]
     if map is builtins.map:
-        threads = threads or cores()
+        threads = threads or min(cores(), MOST_THREADS)
         work = _stream(job, target, threads, todo)
     else:
         threads = threads or 1
