@@ -10,6 +10,7 @@ import xarray as xr
 
 from operando import diffraction, stream
 from operando.core import FrameRange, Scan, Sums, merge
+from operando.core.errors import ReadError
 from operando.core.frames import Frames
 from operando.core.sums import FRAME
 
@@ -39,7 +40,12 @@ def reduce_frames(
     - `<ring>_image`: (azimuth, q), summed over the frames.
     """
     begun = time.perf_counter()
-    sums = stream.run(reductions, FrameRange(frames, start, stop))
+    try:
+        sums = stream.run(reductions, FrameRange(frames, start, stop))
+    except ReadError as error:
+        if frames.name in error.where:
+            raise
+        raise ReadError(error.what, where=f"{frames.name}, {error.where}", fix=error.fix) from error
     speed = (stop - start) / (time.perf_counter() - begun)
     found: dict[str, xr.DataArray] = {}
     for name in ("total_counts", "monitor"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -72,6 +74,33 @@ def _explained(path: Path, error: OSError) -> ReadError:
     return ReadError(
         f"cannot be opened as HDF5 ({text})", where=where, fix="Copy the file again, or leave it out."
     )
+
+
+@contextmanager
+def damage_told(path: str | Path) -> Iterator[None]:
+    """Turn what h5py raises for wrong bytes in a file into a `ReadError`."""
+    import h5py
+
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and error.filename:  # the file itself cannot be had
+            raise
+        if h5py.__name__ not in _raised_in(error):
+            raise
+        words = str(error.args[0] if error.args else error)
+        raise ReadError(
+            f"damaged HDF5 file ({words})", where=str(path), fix="Copy the file again, or leave it out."
+        ) from error
+
+
+def _raised_in(error: BaseException) -> set[str]:
+    """Names of the packages that an error passed through."""
+    found, trace = set(), error.__traceback__
+    while trace is not None:
+        found.add(str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0])
+        trace = trace.tb_next
+    return found
 
 
 class Files:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core.errors import OperandoError, ReadError
 from . import images
-from .hdf5 import SUFFIXES, open_hdf5
+from .hdf5 import SUFFIXES, damage_told, open_hdf5
 
 Row = tuple[str, str, str]
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -105,7 +105,7 @@ def _in_short(look: Inspection) -> str:
 
 def _results(path: Path) -> Inspection | None:
     """A results file of operando, told by its `format`; None for any other HDF5 file."""
-    with open_hdf5(path) as file:
+    with damage_told(path), open_hdf5(path) as file:
         form = str(file.attrs.get("format", ""))
         if not form.startswith("operando-results"):
             return None
@@ -119,6 +119,8 @@ def _results(path: Path) -> Inspection | None:
                 held = [key for key in item if not key.endswith(("_err", "_flag"))]
                 rows.append(("group", name, ", ".join(held)))
 
+        if "entry" not in file:
+            raise ReadError("results without an entry", where=str(path), fix="Run the experiment again.")
         file["entry"].visititems(visit)
         title = file["entry/title"].asstr()[()] if "title" in file["entry"] else ""
     return Inspection(f"{path} · operando results · {title}", tuple(rows))

@@ -12,7 +12,7 @@ from ..core.frames import Frames
 from ..core.grid import ScanGrid
 from ..core.scan import Scan
 from . import bliss, eiger
-from .hdf5 import Files
+from .hdf5 import Files, damage_told
 from .hdf5_frames import Hdf5Frames
 from .images import ImageFrames, guess_motors, open_images
 from .inspect import Inspection, Row
@@ -44,7 +44,7 @@ def in_bytes(size: float) -> str:
 
 def hdf5_file(path: Path, dataset: str | None) -> Inspection:
     """Frames, positions, monitor, dead pixels and engine of the first scan of a file, and how many follow it."""
-    with Files() as files:
+    with damage_told(path), Files() as files:
         places = find_frames(files, path, dataset)
         entry, names = places[0]
         is_bliss = bliss.is_bliss(files, path, entry)

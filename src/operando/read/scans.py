@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.errors import ReadError
 from ..core.scan import Scan
 from . import bliss, eiger, images
-from .hdf5 import SUFFIXES, Files, natural
+from .hdf5 import SUFFIXES, Files, damage_told, natural
 from .hdf5_frames import Hdf5Frames
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def open_file(
     monitor: str | None = None,
 ) -> list[Scan]:
     """Every scan of one HDF5 file, in natural order of its entries."""
-    with Files() as files:
+    with damage_told(path), Files() as files:
         places = find_frames(files, path, dataset)
         scans = []
         for entry, names in places:

@@ -141,6 +141,11 @@ def _chunked(dataset: h5py.Dataset, source: Source) -> Source:
     lead = np.array([(0, *c.chunk_offset)[-len(shape) :][:n_lead] for c in held], np.int64).reshape(
         -1, n_lead
     )
+    if held and not ((lead >= 0) & (lead < np.array(shape[:n_lead]))).all():
+        raise ReadError(
+            "damaged HDF5 file: chunks lie outside the dataset", where=f"{source.path}::{source.dataset}",
+            fix="Copy the file again, or leave it out.",
+        )  # fmt: skip
     cell = np.ravel_multi_index(tuple((lead // np.array(chunks[:n_lead])).T), cells) if held else lead[:, 0]
     complete = (np.bincount(cell, minlength=math.prod(cells)) == per_cell).reshape(cells)
     for axis, (c, s) in enumerate(zip(chunks[:n_lead], source.leading, strict=True)):
