@@ -1,6 +1,6 @@
 """File to normalised azimuth x q maps: ours and pyFAI in turn, in one run, on the same cores.
 
-    python benchmarks/stream_maps.py [--frames 96] [--rounds 5] [--folder FOLDER] [--quick]
+    python benchmarks/stream_maps.py [--frames 256] [--rounds 5] [--folder FOLDER] [--quick]
 
 Simulated Eiger 4M frames (2167 x 2070, module gaps dead, bitshuffle-LZ4) of 0.5, 0.86 and 2 counts in the mean.
 Prints a Markdown table and writes benchmarks/out/stream_maps.json. Ratios are medians over rounds in which every
@@ -301,7 +301,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--frames", type=int, default=96)
+    parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--quick", action="store_true", help="one mean, few rounds, no 4096 frames")
