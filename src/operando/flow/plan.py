@@ -10,13 +10,10 @@ import numpy as np
 
 from operando import stream
 from operando.core import Geometry, Scan
-from operando.core.errors import InputError
+from operando.core.errors import GeometryError, InputError
 
 from .experiment import Experiment, XrdSection
-from .facts import Ring, correction_image, geometry_of, mask_of, pixel_step, rings_of
-
-#: width of the q bins of a ring, in pixels: narrower ones are unevenly filled, wider ones blur the peak
-BIN_PIXELS = 0.5
+from .facts import Ring, correction_image, geometry_of, mask_of, rings_of
 
 
 @dataclass(frozen=True)
@@ -72,6 +69,16 @@ def open_beam(scan: Scan) -> float:
     return float(np.percentile(good, 99))
 
 
+def _on_detector(q_range: tuple[float, float] | None, geometry: Geometry) -> None:
+    """Raise `GeometryError` for a range of the pattern that is mostly not seen: a slip, and endless to index."""
+    q = geometry.q()
+    if q_range is not None and (q_range[1] > 2 * q.max() or q_range[0] >= q.max() or q_range[1] <= q.min()):
+        raise GeometryError(
+            f"q_range {q_range[0]:g} to {q_range[1]:g} is not on the detector, which sees {q.min():.3f} to "
+            f"{q.max():.3f} 1/angstrom", where="xrd.q_range", fix="Correct q_range (1/angstrom), or the geometry.",
+        )  # fmt: skip
+
+
 def _reductions(
     xrd: XrdSection, geometry: Geometry, mask: np.ndarray | None, rings: Sequence[Ring]
 ) -> tuple[Any, ...]:
@@ -81,14 +88,14 @@ def _reductions(
         "splitting": xrd.splitting, "flat": correction_image(xrd.flat, geometry.shape, "xrd.flat"),
         "dark": correction_image(xrd.dark, geometry.shape, "xrd.dark"),
     }  # fmt: skip
-    step = BIN_PIXELS * pixel_step(geometry)
     windows = [
         stream.RingWindow(
             name=ring.name, q_range=ring.q_range, azimuth_bins=xrd.azimuth_bins,
-            q_bins=max(8, round((ring.q_range[1] - ring.q_range[0]) / step)), **common,
+            q_bins=ring.q_bins, **common,
         )
         for ring in rings
     ]  # fmt: skip
+    _on_detector(xrd.q_range, geometry)
     pattern = stream.Pattern(
         q_bins=xrd.pattern_bins, q_range=xrd.q_range, spacing=xrd.pattern_spacing, **common
     )
