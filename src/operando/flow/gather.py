@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from operando.core import Reflection, Scan, ScanGrid
+from operando.core.errors import GridError
 
 from .facts import Ring
 
@@ -16,11 +17,15 @@ from .facts import Ring
 def join_maps(
     maps: Sequence[dict[str, xr.Dataset]], scans: Sequence[Scan], grids: Sequence[ScanGrid]
 ) -> dict[str, xr.Dataset]:
-    """Groups of single maps as groups over `time`, in order of the middle of each map."""
+    """Groups of single maps as groups over `time`, in order of the middle of each map.
+
+    Positions are those of the first map; the others may be off by motor jitter. Raises `GridError` beyond half a step.
+    """
+    _same_place(scans, grids)
     time, rows, epoch = map_times(scans, grids)
     order = np.argsort(time.values, kind="stable")
     groups = {
-        name: xr.concat([maps[i][name] for i in order], "time", join="outer", combine_attrs="override")
+        name: xr.concat([maps[i][name] for i in order], "time", join="override", combine_attrs="override")
         .assign_coords(time=time[order])
         .assign_attrs(epoch=epoch)
         for name in maps[0]
@@ -28,6 +33,22 @@ def join_maps(
     groups["xrd"]["row_time"] = rows[order]
     groups["xrd"]["scan"] = xr.DataArray([scans[i].name for i in order], dims="time")
     return groups
+
+
+def _same_place(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> None:
+    """Raise `GridError` for a map whose points lie more than half a step from those of the first map."""
+    for axis in ("z_um", "x_um"):
+        first = getattr(grids[0], axis)
+        step = float(np.diff(first).min()) if len(first) > 1 else np.inf
+        for scan, grid in zip(scans, grids, strict=True):
+            off = float(np.abs(getattr(grid, axis) - first).max())
+            if off > 0.5 * step:
+                raise GridError(
+                    f"positions along {axis[0]} are up to {off:.4g} um off those of the first map, more than half a "
+                    f"step of {step:.4g} um", where=scan.name,
+                    fix="Give grid = { ... } under [xrd] to lay maps over each other by rows and columns, or leave "
+                    "this one out.",
+                )  # fmt: skip
 
 
 def map_times(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> tuple[xr.DataArray, xr.DataArray, str]:

@@ -90,7 +90,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> tuple[str, Locat
 def _is_branch(part: int | str) -> bool:
     """pydantic puts the tried member of a union into the location: that is no key of the file."""
     return isinstance(part, str) and (
-        part in ("float", "str", "int") or part.startswith(("literal[", "list["))
+        part in ("float", "str", "int") or part.startswith(("literal[", "list[", "constrained-"))
     )
 
 
