@@ -76,10 +76,28 @@ def demo(
 
     terminal = Terminal(verbose)
     with terminal:
-        _simulate(terminal, "demo", output / "data", seed)
+        _twin_of_demo(terminal, output / "data", seed)
     page = _analyse(terminal, output / "data" / "experiment.toml", output / "run", {})
     if browse and sys.stdout.isatty():
         typer.launch(page.resolve().as_uri())
+
+
+def _twin_of_demo(terminal, folder: Path, seed: int) -> None:
+    """The demo's twin: that of an earlier demo where it is complete and the same, else a new one."""
+    import shutil
+
+    from operando.twin.film import FilmCell, Truth
+
+    if not folder.exists():
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _simulate(terminal, "demo", partial, seed)
+        partial.rename(folder)
+    elif Truth.load(folder).cell != FilmCell.demo(seed=seed):
+        raise InputError(
+            "this folder holds another twin", where=str(folder), fix="Choose another folder with --output."
+        )
+    terminal.say("twin", f"{folder}: raw files, cycler file, geometry, truth")
 
 
 @app.command()
@@ -107,6 +125,7 @@ def simulate(
         _simulate(
             terminal, preset, output, seed, layout, **{k: v for k, v in changes.items() if v is not None}
         )
+        terminal.say("twin", f"{output}: raw files, cycler file, geometry, truth")
 
 
 def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: Any) -> None:
@@ -125,7 +144,6 @@ def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bli
         )
     cell = replace(presets[preset](), seed=seed, **changes)
     simulate(cell, folder, layout=layout, progress=terminal.bar("twin"))
-    terminal.say("twin", f"{folder}: raw files, cycler file, geometry, truth")
 
 
 @app.command()
@@ -244,8 +262,20 @@ def _tell(error: OperandoError) -> None:
         print(f"          {error.fix}", file=sys.stderr)
 
 
+def _insist(dropped: Any) -> None:
+    """Send Ctrl-C once more where it fell into a callback of the interpreter, in which exceptions are dropped."""
+    if dropped.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(dropped)
+        return
+    import _thread
+    import threading
+
+    threading.Timer(0.05, _thread.interrupt_main).start()
+
+
 def main() -> None:
     """Entry point: user errors in at most three lines, exit codes 0 done, 1 failed, 2 wrong usage or input."""
+    sys.unraisablehook = _insist
     for library in ("pyFAI", "fabio", "silx"):  # their words for a person are ours to choose
         logging.getLogger(library).addHandler(logging.NullHandler())
     try:
