@@ -10,7 +10,7 @@ from typing import Any
 
 _HOME = {
     "Clock": "clock", "at": "clock",
-    "current_events": "events", "find_clock": "events", "event_offsets": "events",
+    "current_events": "events", "find_clock": "events", "event_offsets": "events", "combine_offsets": "events",
     "steps": "cycling", "cycles": "cycling", "rate_capability": "cycling", "critical_current_density": "cycling",
     "branch": "differential", "differential_capacity": "differential", "differential_voltage": "differential",
     "voltage_noise": "differential", "ordering_point": "ordering", "lithium_content": "ordering",

@@ -118,7 +118,10 @@ def _judged(time, value, weight, shape: Shape, corner: float, guess_s: float, *,
     if sharp:
         after = int(np.clip(np.searchsorted(time, corner), 1, len(time) - 1))
         corner = 0.5 * float(time[after - 1] + time[after])
-    return {"offset": guess_s - corner, "error": error, "significance": float(significance)}
+    goodness = np.nan if scaled else smallest / max(len(time) - 4, 1)
+    return {
+        "offset": guess_s - corner, "error": error, "significance": float(significance), "goodness": float(goodness),
+    }  # fmt: skip
 
 
 def _solve(time, value, weight, shape) -> tuple[float, np.ndarray]:

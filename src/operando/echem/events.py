@@ -73,7 +73,7 @@ def find_clock(
         )  # fmt: skip
     offset, error = every["offset"].values[seen], every["offset_err"].values[seen]
     moment = every["utc"].values[seen] - offset
-    clock = _combine(np.array([moment, offset, error]).T, drift)
+    clock = combine_offsets(np.array([moment, offset, error]).T, drift)
     if abs(clock.drift) > max_drift + 3 * clock.drift_err:
         listed = ", ".join(f"{o:.1f} +- {e:.1f} s" for o, e in zip(offset, error, strict=True))
         raise InputError(
@@ -104,7 +104,8 @@ def event_offsets(
     smallest chi-square is taken, with the error of the linearised fit, joined with the error of the switch itself.
 
     Returns over `event` (all switches): utc (s, cycler clock), offset, offset_err (s), significance (sigma of the bend,
-    charge or jump); NaN and zero where the series does not cover the switch.
+    charge or jump), goodness (reduced chi-square where errors are given; far above 1: a wrong shape);
+    NaN and zero where the series does not cover the switch.
     """
     utc, signal = np.asarray(utc, float), np.asarray(signal, float)
     signal = signal.reshape(len(signal), -1)
@@ -116,7 +117,7 @@ def event_offsets(
     )
     events = current_events(table)
     moments = np.concatenate([[-np.inf], events.utc.values, [np.inf]])
-    result = np.full((3, events.sizes["event"]), np.nan)
+    result = np.full((4, events.sizes["event"]), np.nan)
     for index in range(events.sizes["event"]):
         moment = float(moments[index + 1])
         shape = _shape_of(kind, table, moment, exposure_s)
@@ -133,7 +134,7 @@ def event_offsets(
         {
             "utc": events.utc, "offset": ("event", result[0], {"units": "s"}),
             "offset_err": ("event", np.hypot(result[1], events.utc_err.values), {"units": "s"}),
-            "significance": ("event", np.nan_to_num(result[2])),
+            "significance": ("event", np.nan_to_num(result[2])), "goodness": ("event", result[3], {"units": "1"}),
         },
         coords={"event": np.arange(events.sizes["event"])},
     )  # fmt: skip
@@ -155,11 +156,11 @@ def _series(
     return utc[order], signal[order], None if error is None else error[order]
 
 
-def _joined(fits: list[dict[str, float]]) -> tuple[float, float, float]:
+def _joined(fits: list[dict[str, float]]) -> tuple[float, float, float, float]:
     """Rows that see the same switch: weighted mean of their offsets, significance in quadrature."""
     clear = [fit for fit in fits if fit["significance"] >= 3.0]
     if not clear:
-        return np.nan, np.nan, 0.0
+        return np.nan, np.nan, 0.0, np.nan
     offset, error, significance = (
         np.array([fit[k] for fit in clear]) for k in ("offset", "error", "significance")
     )
@@ -168,10 +169,11 @@ def _joined(fits: list[dict[str, float]]) -> tuple[float, float, float]:
         float(np.average(offset, weights=weight)),
         float(weight.sum() ** -0.5),
         float(np.hypot.reduce(significance)),
+        float(np.mean([fit["goodness"] for fit in clear])),
     )
 
 
-def _combine(found: np.ndarray, drift: bool) -> Clock:
+def combine_offsets(found: np.ndarray, drift: bool) -> Clock:
     """Weighted straight line through (detector time, offset, error) of single events."""
     moment, offset, error = found.T
     weight = 1 / error**2

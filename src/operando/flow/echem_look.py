@@ -28,7 +28,7 @@ def look(
     """Read files of one cell and compute what a first look needs.
 
     Several cycler files are joined in order of absolute time (so their zone must be known); spectra are kept in the
-    order of the files. Groups: `echem` and those of `record_groups`, `impedance/...` of `impedance_groups`. `notes`: the
+    order of the files. Groups: `echem` and those of `record_groups`, `impedance/...` of `impedance_groups`. `notes`:
     warnings of the readers and what does not apply. experiment["echem"]: the settings, the facts of the files, and
     `absent`, the sentences on what could not be computed.
 

@@ -134,6 +134,7 @@ class RingSection(Section):
     families: dict[Word, Annotated[list[Degrees], Field(min_length=1)]] = {}
     half_width_deg: Annotated[Number, Field(gt=0, le=180)] = 10.0
     q_range: tuple[Positive, Positive] | None = None
+    q_bins: Annotated[Whole, Field(ge=8, le=2000)] | None = None
     shape: Literal["gaussian", "pseudo-voigt"] = "gaussian"
 
     @field_validator("name")

@@ -62,7 +62,7 @@ def run(
     `ExperimentError` and other `OperandoError`s for what the user can mend, `Busy` when another process has the folder.
     """
     from .microxrd import micro_xrd
-    from .timeline import electrochemistry
+    from .timeline import electrochemistry, impedance
 
     path = Path(path)
     experiment = load_experiment(path, overrides)
@@ -77,6 +77,7 @@ def run(
         job = Run(folder, experiment, stages, listener or Listener())
         groups: dict[str, xr.Dataset] = {}
         table = electrochemistry(job, groups)
+        impedance(job, groups)
         if experiment.xrd is not None:
             micro_xrd(job, groups, table)
         results = Results(

@@ -18,12 +18,13 @@ from .experiment import XrdSection
 from .facts import grid_of, phases
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
+from .lithium import plating_groups
 from .notes import look_at
 from .orientation import check_flip
 from .plan import Plan, plan_for
 from .reduce import merge_parts, parts_of, reduce_frames
 from .stage import KEY
-from .timeline import clock_group
+from .timeline import clock_groups
 
 if TYPE_CHECKING:
     from .job import Run
@@ -60,7 +61,8 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     q = groups["xrd/pattern"]["q"].values
     groups["xrd/reflections"] = reflections(plan.rings, phases(job.experiment), (q[0], q[-1]))
     if table is not None:
-        groups["clock"] = clock_group(job, table, groups["xrd"])
+        groups |= clock_groups(job, table, groups)
+        groups |= plating_groups(groups, job.experiment.model_dump())
     job.notes.extend(look_at(groups))
 
 
@@ -76,6 +78,7 @@ def _one_map(
     reduced.attrs[KEY] = digest([part.attrs[KEY] for part in parts])
     settings = {
         "grid": grid, "rings": plan.rings, "reference": plan.reference, "behind": plan.behind, "points": plan.points,
+        "pixels": plan.pixels,
     }  # fmt: skip
     return job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map")
 

@@ -49,7 +49,7 @@ def _beam_lost(overview: xr.Dataset) -> list[str]:
 def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
     sentences = []
     for name, ring in groups.items():
-        if "goodness" not in ring:
+        if "goodness" not in ring or "family" not in ring.coords:
             continue
         for family in ring["family"].values:
             flag = ring["flag"].sel(family=family)
