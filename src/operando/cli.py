@@ -262,15 +262,21 @@ def _tell(error: OperandoError) -> None:
         print(f"          {error.fix}", file=sys.stderr)
 
 
+def _tell_stopped() -> None:
+    again = "; run the same command again to continue" if sys.argv[1:2] == ["run"] else ""
+    print(f"\noperando: stopped{again}", file=sys.stderr)
+
+
 def _insist(dropped: Any) -> None:
     """Send Ctrl-C once more where it fell into a callback of the interpreter, in which exceptions are dropped."""
     if dropped.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(dropped)
         return
-    import _thread
+    import signal
     import threading
 
-    threading.Timer(0.05, _thread.interrupt_main).start()
+    main_thread = threading.main_thread().ident or 0
+    threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
 
 
 def main() -> None:
@@ -282,9 +288,11 @@ def main() -> None:
         app()
     except SystemExit as done:
         if done.code == 130:
-            again = "; run the same command again to continue" if sys.argv[1:2] == ["run"] else ""
-            print(f"\noperando: stopped{again}", file=sys.stderr)
+            _tell_stopped()
         raise
+    except KeyboardInterrupt:
+        _tell_stopped()
+        sys.exit(130)
     except OperandoError as error:
         _tell(error)
         sys.exit(error.exit_code)
