@@ -84,11 +84,15 @@ def _steady(table: xr.Dataset, kind: str, absent: list[str]) -> xr.Dataset | Non
     part = echem.branch(table, run)
     volts = float(np.ptp(part["voltage"].values)) if part.sizes["record"] else 0.0
     share = abs(float(np.ptp(part["capacity"].values)) / float(runs["capacity"][run])) if volts else 0.0
+    whole = table["voltage"].values[int(runs["first_record"][run]) : int(runs["last_record"][run]) + 1]
+    held = float(np.ptp(np.percentile(whole, [10, 90]))) < 0.5 * SPAN_V
     reason = ""
-    if part.sizes["record"] < RECORDS:
+    if held:
+        reason = "the voltage is held, or hardly changes"
+    elif part.sizes["record"] < RECORDS:
         reason = f"only {part.sizes['record']} records at constant current"
     elif volts < SPAN_V:
-        reason = f"the voltage is held (it changes by {volts * 1e3:.0f} mV at constant current)"
+        reason = f"the voltage changes by only {volts * 1e3:.0f} mV at constant current"
     elif share < STEADY_SHARE:
         reason = f"only {share:.0%} of its charge passed at constant current"
     if reason:

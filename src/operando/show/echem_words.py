@@ -75,9 +75,26 @@ def _range(values: np.ndarray, unit: str) -> str:
 
 
 def tables(results: Results) -> list[Table]:
-    """Every table of the look that the groups at hand give."""
-    made = [_steps(results.groups), _cycles(results.groups), _rates(results.groups), _ordering(results.groups),
-            _spectra(results.groups), _resistances(results.groups)]  # fmt: skip
+    """Every table of a look."""
+    return all_tables(results.groups)
+
+
+def absent(groups: dict[str, xr.Dataset]) -> list[str]:
+    """Sentences on what could not be computed from the record."""
+    told = groups["echem"].attrs.get("absent", []) if "echem" in groups else []
+    return [str(line) for line in np.atleast_1d(np.asarray(told, object)) if str(line)]
+
+
+def all_tables(groups: dict[str, xr.Dataset]) -> list[Table]:
+    """Every table that the groups at hand give."""
+    made = [
+        _steps(groups),
+        _cycles(groups),
+        _rates(groups),
+        _ordering(groups),
+        _spectra(groups),
+        _resistances(groups),
+    ]
     return [table for table in made if table is not None and table.rows]
 
 

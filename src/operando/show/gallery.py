@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .figures import cell, composite, cycler, lattice, maps, pattern, quality, rows
+from .figures import cell, clocks, composite, cycler, lattice, maps, pattern, quality, rows
 from .style import Exhibit
 from .summary import good, lattice_name
 
@@ -26,6 +26,7 @@ class Gallery:
     changed: list[Exhibit] = field(default_factory=list)
     lattice: dict[str, list[Exhibit]] = field(default_factory=dict)
     patterns: list[Exhibit] = field(default_factory=list)
+    electro: list[Exhibit] = field(default_factory=list)
     believed: list[Exhibit] = field(default_factory=list)
     counts: pd.DataFrame = field(default_factory=pd.DataFrame)
     positions: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -33,7 +34,7 @@ class Gallery:
 
     def everything(self) -> list[Exhibit]:
         by_ring = [exhibit for some in self.lattice.values() for exhibit in some]
-        return [*self.measured, *self.changed, *by_ring, *self.patterns, *self.believed]
+        return [*self.measured, *self.changed, *by_ring, *self.patterns, *self.electro, *self.believed]
 
 
 def ring_groups(groups: dict[str, xr.Dataset], experiment: dict | None = None) -> dict[str, xr.Dataset]:
@@ -55,6 +56,7 @@ def draw_all(results: Results) -> Gallery:
     _measured(gallery, groups, experiment)
     _changed(gallery, groups, experiment)
     _patterns(gallery, groups, experiment)
+    _electro(gallery, groups)
     _believed(gallery, groups)
     return gallery
 
@@ -133,7 +135,17 @@ def _patterns(gallery, groups, experiment):
         gallery.patterns.append(pattern.azimuth_profiles(profiles, settings))
 
 
+def _electro(gallery, groups):
+    from .echem_page import differential_figures, impedance_figures
+
+    if "plating" in groups and groups["plating"].sizes["time"] > 1:
+        gallery.electro.append(clocks.balance(groups["plating"], groups.get("plating/balance")))
+    gallery.electro += [*differential_figures(groups), *impedance_figures(groups)]
+
+
 def _believed(gallery, groups):
+    if "clock/alignment" in groups:
+        gallery.believed.append(clocks.alignment(groups["clock/alignment"]))
     gallery.counts = quality.flag_counts(gallery.rings, groups.get("xrd"))
     gallery.positions = quality.positions(gallery.rings, groups.get("xrd/reflections"))
     if gallery.rings and any("goodness" in ring for ring in gallery.rings.values()):

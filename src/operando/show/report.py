@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import sentences
+from . import echem_words, sentences
 from .gallery import Gallery, draw_all
 from .settings import as_toml, contents
 from .style import DARK, VARIABLES, Exhibit
@@ -108,6 +108,8 @@ def page(results: Results, gallery: Gallery) -> dict[str, Any]:
         "amounts": [sentences.intensity_change(name, ring) for name, ring in rings.items() if "intensity" in ring],
         "fits": sentences.fits_believed(gallery.counts, rings) if len(gallery.counts) else [],
         "positions": sentences.positions_believed(gallery.positions) if rings else "",
+        "electro_tables": echem_words.all_tables(groups),
+        "electro_absent": echem_words.absent(groups),
         "clock": sentences.clock_believed(results.experiment, groups),
         "settings": as_toml(results.experiment), "contents": contents(groups), "processes": steps(results.processes),
         "machine": results.machine, "command": results.command,
