@@ -199,6 +199,9 @@ CASES = {
     "grid too large": (toml("rows = 4", "rows = 5"), GridError, "12 frames do not fill a grid of 5 rows x 3",
         "scan_0001",
                        "incomplete = true"),
+    "grid too small": (
+        toml("rows = 4", "rows = 3"), GridError, "12 frames do not fill", "scan_0001", "The first 9 frames.*3 left out",
+    ),
     "grid without end": (toml("rows = 4", "rows = 1000000000"), ExperimentError, "rows.*20000", "line 31", ""),
     "grid of too many points": (toml("rows = 4, columns = 3", "rows = 20000, columns = 20000"), ExperimentError,
                                 "more than 10,000,000 points", "line 31", ""),
@@ -220,6 +223,8 @@ CASES = {
     "PONI of endless waves": (poni("Wavelength", "inf"), GeometryError, "Wavelength is inf", "poni", "Make"),
     "PONI with one axis": (poni("Detector_config", '{"pixel1": 1e-4, "pixel2": 1e-4, "max_shape": [300]}'),
                            GeometryError, "max_shape", "poni", "Make"),
+    "PONI of another detector": (poni("Detector", "Eiger4M"), GeometryError, "Eiger4M", "Eiger4M", "PONI"),
+    "PONI of an unknown detector": (poni("Detector", "Eiger5M"), GeometryError, "not a PONI file", "poni", "Make"),
     "PONI a folder": (folder_at("calib/detector.poni"), ExperimentError, "a folder", "line 27", ""),
     "PONI absent": (gone("calib/detector.poni"), ExperimentError, "xrd.geometry: no such file", "line 27", "relative"),
     # mask and corrections
@@ -264,6 +269,8 @@ CASES = {
                             "line 3", "azimuth_bins"),
     "family of nothing": (toml("perp = [25, 160, 205, 345]", "perp = []"), ExperimentError, "families.perp",
         "line 33", ""),
+    "ring of no phase": (toml('phase = "Ti", hkl', 'phase = "Tl", hkl'), ExperimentError, "names phase 'Tl'", "", ""),
+    "layer of no phase": (toml('phase = "Ti", th', 'phase = "Tl", th'), ExperimentError, "names phase 'Tl'", "", ""),
     "ring of a taken name": (toml('"LCO003"', '"pattern"'), ExperimentError, "cannot be called", "line 33", ""),
     "ring named like a path": (toml('"LCO003"', '"../../x"'), ExperimentError, "name", "line 33", ""),
     "forbidden reflection": (toml("hkl = [0, 0, 3]", "hkl = [0, 0, 1]"), InputError, "absent in R-3m", "LiCoO2",

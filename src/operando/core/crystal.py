@@ -87,10 +87,16 @@ class Phase:
         try:
             structure = gemmi.read_small_structure(str(path))
         except (OSError, RuntimeError, ValueError) as error:
-            raise InputError(f"not a readable CIF file ({error})", where=str(path)) from error
+            raise InputError(
+                f"not a readable CIF file ({error})",
+                where=str(path),
+                fix="Give a CIF file, or cell and space group.",
+            ) from error
         cell = structure.cell
         if cell.a <= 1.0:
-            raise InputError("no unit cell in this CIF file", where=str(path))
+            raise InputError(
+                "no unit cell in this CIF file", where=str(path), fix="Give another, or cell and space group."
+            )
         group = structure.spacegroup
         symbol = group.hm if group is not None else structure.spacegroup_hm or "P1"
         return cls(name or Path(path).stem, cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma, symbol)

@@ -78,8 +78,11 @@ class Geometry:
                 fix="Give a PONI file that is yours to read.",
             ) from error
         except Exception as error:
+            words = (
+                str(error) if len(str(error)) < 200 else f"{str(error)[:200]} ..."
+            )  # pyFAI lists every detector
             raise GeometryError(
-                f"not a PONI file ({error})",
+                f"not a PONI file ({words})",
                 where=str(path),
                 fix=MAKE_PONI,
             ) from error
@@ -169,6 +172,12 @@ class Geometry:
         if self.detector is None:
             return None
         mask = self.integrator.detector.mask
+        if mask is not None and np.shape(mask) != self.shape:
+            raise GeometryError(
+                f"the PONI says {self.detector}, whose mask is {' x '.join(map(str, np.shape(mask)))} pixels, but the "
+                f"images are {' x '.join(map(str, self.shape or ()))}",
+                where=self.detector, fix="Use the PONI of this detector, or of this binning and region of interest.",
+            )  # fmt: skip
         return None if mask is None else self.to_stored(np.asarray(mask, bool))
 
 

@@ -54,12 +54,13 @@ class ScanGrid:
         needed = rows * columns
         frames = needed if frames is None else frames
         if frames != needed and not incomplete:
-            full = frames // columns
+            mapped = f"{frames // columns} complete rows can be mapped, the rest as NaN"
+            if frames > needed:
+                mapped = f"the first {needed} frames can be mapped, the other {frames - needed} left out"
             raise GridError(
                 f"{frames} frames do not fill a grid of {rows} rows x {columns} columns = {needed}",
                 where=name,
-                fix=f"{min(full, rows)} complete rows can be mapped, the rest as NaN: set incomplete = true "
-                "in [xrd] to do so, or correct the grid.",
+                fix=f"{mapped[0].upper()}{mapped[1:]}: set incomplete = true in [xrd] to do so, or correct the grid.",
             )
         row, column = np.divmod(np.arange(needed), columns)
         if order == "snake":

@@ -200,6 +200,11 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def phases_exist(self):
+        for layer in self.cell.layers if self.cell else []:
+            if layer.phase is not None and layer.phase not in self.phases:
+                raise ValueError(
+                    f"cell.layers: layer {layer.name!r} names phase {layer.phase!r}, which [phases] does not have"
+                )
         for ring in self.xrd.rings if self.xrd else []:
             if ring.phase not in self.phases:
                 raise ValueError(
