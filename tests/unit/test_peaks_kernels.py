@@ -11,6 +11,7 @@ from operando.diffraction import _shapes as shapes
 from operando.diffraction._fit_input import bin_edges, deviance_table
 
 N = 40
+NOTHING = np.empty(0)
 EDGES = np.arange(N + 1) - 0.5 * N
 ONE = np.array([[2, 3, 4, -1]])
 ETA = np.array([[2, 3, 4, 5]])
@@ -29,9 +30,9 @@ def reference_mean(par, w, slots):
     return w * mu
 
 
-def evaluated(par, w, slots):
+def evaluated(par, w, slots, v=None, shift=NOTHING):
     space = kernels.workspace(len(par), N, len(slots))
-    kernels.evaluate(par, slots, 0.0, EDGES, 1 / np.diff(EDGES), w, *space[:5])
+    kernels.evaluate(par, slots, 0.0, EDGES, 1 / np.diff(EDGES), w, w if v is None else v, shift, *space[:5])
     return space
 
 
@@ -68,6 +69,27 @@ def test_mean_and_every_derivative(slots, par):
         np.testing.assert_allclose(jac[j], numeric, atol=2e-6 * np.abs(numeric).max())
 
 
+def test_peaks_with_a_weight_of_their_own_in_bins_that_are_not_centred():
+    rng = np.random.default_rng(5)
+    par, w, v = np.array([0.4, 0.9, 1.3, 2.5, 80.0]), rng.uniform(0.5, 2, N), rng.uniform(0.5, 2, N)
+    shift = rng.uniform(-0.2, 0.2, N)
+    mu, jac, *_ = evaluated(par, w, ONE, v, shift)
+
+    def reference(par):
+        t = (np.stack([EDGES[:-1], EDGES[1:]]) + shift - par[2]) / par[3]
+        line = par[0] + (par[1] - par[0]) * np.arange(N) / (N - 1)
+        return w * line + v * par[4] * (ndtr(t[1]) - ndtr(t[0]))
+
+    np.testing.assert_allclose(mu, reference(par), atol=2e-3)  # third order in the shift is left out
+    for j in range(len(par)):  # derivatives are those of the same expansion, to rounding
+        h = 1e-5 * max(abs(par[j]), 1)
+        up, down = par.copy(), par.copy()
+        up[j] += h
+        down[j] -= h
+        numeric = (evaluated(up, w, ONE, v, shift)[0].copy() - evaluated(down, w, ONE, v, shift)[0]) / (2 * h)
+        np.testing.assert_allclose(jac[j], numeric, atol=2e-6 * np.abs(numeric).max())
+
+
 def test_second_derivatives_that_newton_steps_use():
     par, w, h = np.array(CASES[0][1]), np.ones(N), 1e-4
     curve = evaluated(par, w, ONE)[2].copy()
@@ -85,7 +107,7 @@ def fit_one(counts, w, size=5, slots=ONE):
     par, cov, stat = np.empty((1, size)), np.empty((1, size, size)), np.empty((1, 6))
     guess = np.full((1, 1, size), np.nan)
     kernels.fit_rows(
-        counts[None].astype(float), w[None], guess, low, high, slots, 0.0, EDGES, deviance_table(), 1e-10, 60,
+        counts[None].astype(float), w[None], NOTHING, NOTHING, guess, low, high, slots, 0.0, EDGES, deviance_table(), 1e-10, 60,
         par, cov, stat,
     )  # fmt: skip
     return par[0], cov[0], stat[0]

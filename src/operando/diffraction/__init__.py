@@ -20,6 +20,7 @@ _HOME = {
         "distance_from_standard",
     ],
     "front": ["fit_front", "front_speed"],
+    "sampling": ["RingPixels", "peak_sampling"],
     "lattice": ["d_spacing", "lattice_from_pair", "lattice_parameter"],
     "layers": ["bending", "displacement", "layer_position", "plated_thickness"],
     "lithium": ["LICOO2_FILM", "Anchor", "Calibration", "calibration_from_charge"],

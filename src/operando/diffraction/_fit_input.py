@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ ROWS = 4096  # fits in one piece of work of a thread
 class Rows:
     """Profiles as rows: q (n,), counts (rows, n), weight (rows or 1, n), variance as counts or None.
 
+    `response`, `offset` (n,), or empty: see `fit_peaks`.
     `dims`, `shape` and `coords` bring a result of length `rows` back to labelled form.
     """
 
@@ -32,6 +33,23 @@ class Rows:
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     coords: dict[Any, Any]
+    response: np.ndarray = field(default_factory=lambda: np.empty(0))
+    offset: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def shift(self) -> np.ndarray:
+        """`offset` in bins."""
+        return self.offset * ((len(self.q) - 1) / float(self.q[-1] - self.q[0]))
+
+    def sampled(self, response: Any, offset: Any) -> Rows:
+        """These rows with response and offset. Raises `InputError` where they do not fit or are no numbers."""
+        found = []
+        for name, values in (("response", response), ("offset", offset)):
+            array = np.empty(0) if values is None else np.ascontiguousarray(values, float)
+            if values is not None and (array.shape != self.q.shape or not np.isfinite(array).all()):
+                raise InputError(f"{name} must be {len(self.q)} finite numbers, one a bin", where="fit_peaks")
+            found.append(array)
+        return replace(self, response=found[0], offset=found[1])
 
     def part(self, first: int) -> tuple[np.ndarray, np.ndarray]:
         """Counts and weight of rows from `first` on as float64, scaled to Poisson statistics where needed."""

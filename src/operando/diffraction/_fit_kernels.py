@@ -1,7 +1,7 @@
 """Poisson maximum-likelihood fits of one or two peaks on a linear background: numba, plain arrays.
 
-Model: mu_i = w_i (b_lo (1 - f_i) + b_hi f_i + sum_k area_k shape_k,i), f from 0 to 1 over the window. Parameters, in
-bins and rates: b_lo, b_hi, then the columns that `slots` names. Fisher scoring with Levenberg damping:
+Model: mu_i = w_i (b_lo (1 - f_i) + b_hi f_i) + v_i sum_k area_k shape_k,i, f from 0 to 1 over the window. Parameters,
+in bins and rates: b_lo, b_hi, then the columns that `slots` names. Fisher scoring with Levenberg damping:
 (F + lambda diag F) step = gradient, F_jk = sum dmu_j dmu_k / mu, inside bounds (a parameter that is pushed
 against its bound is held there for that step). Errors are the inverse of F. Source: McCullagh and Nelder,
 Generalized Linear Models (1989), ch. 2; the reference in numpy and SciPy is in tests/unit/test_peaks_kernels.py.
@@ -32,7 +32,9 @@ def limit_step(par, step, slots, low, high, trial):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def maximise(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, tolerance, most):
+def maximise(
+    counts, w, v, shift, par, low, high, slots, eta_fixed, edges, inverse_width, space, tolerance, most
+):
     """Climb to the maximum of the likelihood from `par`, in place; `space` is left at it.
 
     Steps use the expected information first, then the observed one, which converges quadratically, wherever that is
@@ -42,7 +44,7 @@ def maximise(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, 
     mu, jac, curve, work, bits, gradient, information, lower, scale, step, trial, free = space
     n, size = mu.size, par.size
     residual, inverse = work[0, :n], work[1, :n]
-    evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
+    evaluate(par, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, curve, work, bits)
     best = log_likelihood(counts, w, mu)
     damping, status = 1e-3, ITERATIONS_SPENT
     for iteration in range(most):
@@ -67,27 +69,29 @@ def maximise(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, 
         if gain < tolerance and damping <= 1.0:
             status = CONVERGED
             break
-        value = climb(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, best)
+        value = climb(
+            counts, w, v, shift, par, low, high, slots, eta_fixed, edges, inverse_width, space, best
+        )
         if value > best - 1e-9 * abs(best):
             best = value
             par[:] = trial
             damping *= 0.1
         else:
             damping = max(10 * damping, 1e-2)
-            evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
+            evaluate(par, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, curve, work, bits)
             if damping > 1e9:
                 break
     return best, status
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def climb(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, best):
+def climb(counts, w, v, shift, par, low, high, slots, eta_fixed, edges, inverse_width, space, best):
     """Try the step in `space`, and a third of it if that is no better. Returns the log likelihood at `trial`."""
     mu, jac, curve, work, bits, _, _, _, _, step, trial, _ = space
     value = -np.inf
     for _ in range(2):
         limit_step(par, step, slots, low, high, trial)
-        evaluate(trial, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
+        evaluate(trial, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, curve, work, bits)
         value = log_likelihood(counts, w, mu)
         if value > best - 1e-9 * abs(best):
             break
@@ -106,7 +110,7 @@ def workspace(size, n, peaks):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def covariance(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width, space, out):
+def covariance(counts, w, v, shift, par, low, high, slots, eta_fixed, edges, inverse_width, space, out):
     """Inverse expected information at `par`, where `space` must be; NaN where it is singular.
 
     A background at its lower bound of zero is given one count in the window: what zero counts leave possible.
@@ -117,7 +121,7 @@ def covariance(counts, w, par, low, high, slots, eta_fixed, edges, inverse_width
     if par[0] < floor or par[1] < floor:
         trial[:] = par
         trial[0], trial[1] = max(par[0], floor), max(par[1], floor)
-        evaluate(trial, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits)
+        evaluate(trial, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, curve, work, bits)
     score(counts, mu, jac, work[0, :n], work[1, :n], False, gradient, information)
     for j in range(size):
         free[j] = information[j, j] > 0 and (j < 2 or (par[j] > low[j] and par[j] < high[j]))
@@ -169,9 +173,27 @@ def start_one(counts, w, par, low, high):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fit_rows(
-    counts, weight, starts, low, high, slots, eta_fixed, edges, table, tolerance, most, par, cov, stat
+    counts,
+    weight,
+    response,
+    shift,
+    starts,
+    low,
+    high,
+    slots,
+    eta_fixed,
+    edges,
+    table,
+    tolerance,
+    most,
+    par,
+    cov,
+    stat,
 ):
     """Fit every row. counts (rows, n) float64; weight (rows or 1, n); starts (rows, k, p), NaN: guess one peak.
+
+    response (n or 0,): weight of peaks over that of the background; shift (n or 0,): how far above its centre each bin
+    lies for a peak, in bins (`_shapes.move`); empty: one, and not at all.
 
     par (rows, p), cov (rows, p, p), stat (rows, 6): deviance, its mean, its variance, bins used, log likelihood,
     status. The best of the k starts is kept.
@@ -181,11 +203,13 @@ def fit_rows(
     space = workspace(size, n, slots.shape[0])
     inverse_width = 1.0 / np.diff(edges)
     now = np.empty(size)
-    clean = np.empty(n)
+    clean, scaled = np.empty(n), np.empty(n)
     for row in range(rows):
         w = weight[row if weight.shape[0] > 1 else 0]
         for i in range(n):
             clean[i] = counts[row, i] if w[i] > 0 else 0.0
+            scaled[i] = w[i] * response[i] if response.size else w[i]
+        v = scaled
         par[row] = np.nan
         cov[row] = np.nan
         stat[row] = np.nan
@@ -199,7 +223,20 @@ def fit_rows(
             else:
                 now[:] = np.minimum(np.maximum(starts[row, k], low), high)
             value, status = maximise(
-                clean, w, now, low, high, slots, eta_fixed, edges, inverse_width, space, tolerance, most
+                clean,
+                w,
+                v,
+                shift,
+                now,
+                low,
+                high,
+                slots,
+                eta_fixed,
+                edges,
+                inverse_width,
+                space,
+                tolerance,
+                most,
             )
             if value > stat[row, 4] or k == 0:
                 stat[row, 4], stat[row, 5] = value, status
@@ -212,6 +249,8 @@ def fit_rows(
                 edges,
                 inverse_width,
                 w,
+                v,
+                shift,
                 space[0],
                 space[1],
                 space[2],
@@ -219,4 +258,6 @@ def fit_rows(
                 space[4],
             )
         deviance(clean, w, space[0], table, stat[row, :4])
-        covariance(clean, w, par[row], low, high, slots, eta_fixed, edges, inverse_width, space, cov[row])
+        covariance(
+            clean, w, v, shift, par[row], low, high, slots, eta_fixed, edges, inverse_width, space, cov[row]
+        )

@@ -9,18 +9,19 @@ import math
 
 from numba import njit
 
-from ._shapes import FAST, gaussian, mix_lorentzian
+from ._shapes import FAST, gaussian, mix_lorentzian, move
 
 TINY = 1e-9  # counts: the smallest mean that a bin may have
 TABLE_LOW, TABLE_STEP = -14.0, 0.05  # ln mu at which the deviance table begins, and its step
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, work, bits):
+def evaluate(par, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, curve, work, bits):
     """Means mu (n,), derivatives jac (parameters, n), and curve (3 peaks, n).
 
     curve holds of each peak d2mu/dposition dsigma, d2mu/dsigma2 and its own dmu/dsigma.
 
+    w, v (n,): weight of the background and of the peaks. shift (n or 0,): see `move`; Gaussians only.
     slots (peaks, 4): the parameters that are position, sigma, area and eta of a peak (-1: eta_fixed).
     """
     n = mu.size
@@ -34,13 +35,15 @@ def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, wor
     for k in range(slots.shape[0]):
         p, s, a, e = slots[k, 0], slots[k, 1], slots[k, 2], slots[k, 3]
         gaussian(edges, inverse_width, par[p], par[s], work, work[6], work[7], work[8], bits)
+        if shift.size:
+            move(shift, par[s], work)
         eta = par[e] if e >= 0 else eta_fixed
         if e >= 0 or eta > 0:
             mix_lorentzian(edges, inverse_width, par[p], par[s], eta, work[0, :n], work[1], work[2], work[5])
         area = par[a]
         for i in range(n):
-            scaled = area * w[i]
-            jac[a, i] += w[i] * work[0, i]
+            scaled = area * v[i]
+            jac[a, i] += v[i] * work[0, i]
             jac[p, i] += scaled * work[1, i]
             jac[s, i] += scaled * work[2, i]
             curve[3 * k, i] = scaled * (1.0 - eta) * work[3, i]
@@ -49,7 +52,7 @@ def evaluate(par, slots, eta_fixed, edges, inverse_width, w, mu, jac, curve, wor
             mu[i] += scaled * work[0, i]
         if e >= 0:
             for i in range(n):
-                jac[e, i] += area * w[i] * work[5, i]
+                jac[e, i] += area * v[i] * work[5, i]
     for i in range(n):
         mu[i] = max(mu[i], TINY)
 

@@ -34,6 +34,7 @@ def fit_window(
     if width is not None:
         low[3] = high[3] = width / step
     edges, guess, table = bins_of(rows.q), np.full((1, 1, size), np.nan), deviance_table()
+    shift = rows.shift
 
     def fit(first: int) -> tuple[np.ndarray, ...]:
         counts, weights = rows.part(first)
@@ -41,8 +42,9 @@ def fit_window(
         par, cov, stat = np.empty((m, size)), np.empty((m, size, size)), np.empty((m, 6))
         slots = SLOTS_ETA if size == 6 else SLOTS
         fit_rows(
-            counts, weights, guess, low, high, slots, 0.0, edges, table, TOLERANCE, MOST_STEPS, par, cov, stat
-        )
+            counts, weights, rows.response, shift, guess, low, high, slots, 0.0, edges, table, TOLERANCE, MOST_STEPS,
+            par, cov, stat,
+        )  # fmt: skip
         seen = par[:, 4] * (weights.sum(1) / np.maximum((weights > 0).sum(1), 1))
         gap = gap_near(rows.q, weights, par[:, 2:3], par[:, 3:4])
         return par, np.diagonal(cov, axis1=1, axis2=2), cov[:, 0, 1], stat, seen, gap

@@ -81,6 +81,22 @@ def gaussian(edges, inverse_width, position, sigma, out, t, g, cdf, bits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def move(shift, sigma, out):
+    """Turn what `gaussian` gave for bins at their centres into bins that lie `shift` (n,) higher: to second order.
+
+    S(q + d) = S - d dS/dposition + d^2 / 2 d2S/dposition2, and d2S/dposition2 = (dS/dsigma) / sigma. The second
+    derivatives in out stay those of the centres: they only guide steps.
+    """
+    inverse = 1.0 / sigma
+    for i in range(shift.size):
+        d, half = shift[i], 0.5 * shift[i] * shift[i] * inverse
+        by_place, by_sigma = out[1, i], out[2, i]
+        out[0, i] += half * by_sigma - d * by_place
+        out[1, i] += half * out[3, i] - d * inverse * by_sigma
+        out[2, i] += half * (out[4, i] - inverse * by_sigma) - d * out[3, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def mix_lorentzian(edges, inverse_width, position, sigma, eta, shape, by_position, by_sigma, by_eta):
     """Turn a Gaussian into a pseudo-Voigt of the same full width at half maximum: (1 - eta) G + eta L.
 

@@ -30,6 +30,8 @@ def fit_peaks(
     variance: Any = None,
     shape: Shape = "gaussian",
     width: float | None = None,
+    response: Any = None,
+    offset: Any = None,
     min_significance: float = MIN_SIGNIFICANCE,
     min_counts: float = MIN_COUNTS,
     max_goodness: float = MAX_GOODNESS,
@@ -38,8 +40,8 @@ def fit_peaks(
 ) -> xr.Dataset:
     """Fit one peak on a linear background to every profile by maximum Poisson likelihood.
 
-    mu_i = weight_i (area S_i(q, width) + background + slope (q_i - q_mid)), S_i the mean of a unit-area shape over
-    bin i and q_mid the middle of the window; the background is nowhere negative. Errors are from the inverse
+    mu_i = weight_i (response_i area S_i(q, width) + background + slope (q_i - q_mid)), S_i the mean of a unit-area
+    shape over bin i and q_mid the middle of the window; the background is nowhere negative. Errors are from the inverse
     expected information; those of q and width times (1 + 3 (width_err / width)^2)^(1/2), because they go with the
     fitted width, which itself is uncertain (delta method).
 
@@ -49,6 +51,8 @@ def fit_peaks(
     variance  broadcast to counts, for signals that are not counts: rows are scaled to sum(counts) / sum(variance)
     shape     "gaussian", or "pseudo-voigt" with its mixing `eta` (0 Gaussian, 1 Lorentzian) fitted
     width     hold the width at this value, 1/angstrom
+    response  (n,) weight of the peak over that of the background, where the peak is not lit as the bin is: 1 if None
+    offset    (n,) 1/angstrom, how far above its centre each bin lies for the peak; both from `peak_sampling`
     threads   None: one a core
 
     Returns over the leading dims: `q`, `width` (sigma; of the Gaussian of the same full width at half maximum)
@@ -71,7 +75,11 @@ def fit_peaks(
         raise InputError(
             f"unknown peak shape {shape!r}", where="fit_peaks", fix="Use gaussian or pseudo-voigt."
         )
-    rows = rows_of(q, counts, weight, variance)
+    if offset is not None and shape != "gaussian":
+        raise InputError(
+            "offsets of bins are known to Gaussians only", where="fit_peaks", fix="Leave offset out."
+        )
+    rows = rows_of(q, counts, weight, variance).sampled(response, offset)
     fitted = fit_window(rows, shape, width=width, threads=threads)
     flag = flags_of(rows, fitted, min_significance, min_counts, max_goodness)
     return _dataset(rows, fitted, flag, keep_flagged)

@@ -34,6 +34,8 @@ def fit_two_peaks(
     ranges: Ranges | None = None,
     boundary: float | None = None,
     min_gain: float = MIN_GAIN,
+    response: Any = None,
+    offset: Any = None,
     threads: int | None = None,
 ) -> xr.Dataset:
     """Fit one Gaussian and two, keep two where the data ask for it, and give the share of each phase.
@@ -41,7 +43,7 @@ def fit_two_peaks(
     Criterion: BIC = deviance + parameters ln(bins); two peaks when BIC(one) - BIC(two) > `min_gain`. On one-peak data
     fewer than 1 % pass (tests/recovery/test_fits_two_phase.py).
 
-    q, counts, weight, variance   as for `fit_peaks`
+    q, counts, weight, variance, response, offset   as for `fit_peaks`
     widths    "shared": one width for both peaks; "separate"
     ranges    where the peak at lower q and the one at higher q may lie, 1/angstrom; None: anywhere in the window
     boundary  q that tells which phase a single peak is; None: the middle between the ranges, if they are given
@@ -53,7 +55,7 @@ def fit_two_peaks(
     `q_mean`, the area-weighted mean position; `goodness`; `flag`. Invalid where the shapes are not Gaussian: then
     `bic_gain` counts the misfit (see `goodness`).
     """
-    rows = rows_of(q, counts, weight, variance)
+    rows = rows_of(q, counts, weight, variance).sampled(response, offset)
     if ranges is not None and boundary is None:
         boundary = 0.25 * sum(sum(r) for r in ranges)
     if ranges is not None and not all(a < b for a, b in ranges):
@@ -87,7 +89,7 @@ def _fit_both(
         else [((a - middle) / step, (b - middle) / step) for a, b in ranges]
     )
     low[slots[:, 0]], high[slots[:, 0]] = np.array(places).T
-    edges, table = bins_of(rows.q), deviance_table()
+    edges, table, shift = bins_of(rows.q), deviance_table(), rows.shift
 
     def fit(first: int) -> tuple[np.ndarray, ...]:
         counts, weights = rows.part(first)
@@ -98,7 +100,24 @@ def _fit_both(
         )
         par, cov, stat = np.empty((m, size)), np.empty((m, size, size)), np.empty((m, 6))
         split = np.ascontiguousarray(starts[:, :1])
-        fit_rows(counts, weights, split, low, high, slots, 0.0, edges, table, 1e-3, 30, par, cov, stat)
+        fit_rows(
+            counts,
+            weights,
+            rows.response,
+            shift,
+            split,
+            low,
+            high,
+            slots,
+            0.0,
+            edges,
+            table,
+            1e-3,
+            30,
+            par,
+            cov,
+            stat,
+        )
         # most windows hold one peak: only those that gain from a second one are worth a full search
         more = np.flatnonzero(one["deviance"][part] - stat[:, 0] > np.log(n))
         if len(more):
@@ -108,6 +127,8 @@ def _fit_both(
             fit_rows(
                 counts[more],
                 some,
+                rows.response,
+                shift,
                 starts[more],
                 low,
                 high,

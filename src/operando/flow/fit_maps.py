@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,9 +10,10 @@ import xarray as xr
 from operando import diffraction
 from operando.core import Flag, ScanGrid, Sums
 from operando.core.flags import flag_variable
+from operando.core.sums import FRAME
 
 from .facts import Ring
-from .reduce import take
+from .reduce import KINDS, take
 from .stage import versioned
 
 #: share of a ring's window, at each end, that tells the background
@@ -21,7 +22,7 @@ SIDE_BAND = 0.12
 MONITOR_LOST_BELOW = 0.01
 
 
-@versioned("2")
+@versioned("3")
 def fit_map(
     reduced: xr.Dataset,
     *,
@@ -30,11 +31,12 @@ def fit_map(
     reference: float | None,
     behind: bool,
     points: bool,
+    pixels: Mapping[str, diffraction.RingPixels],
 ) -> dict[str, xr.Dataset]:
     """Every quantity of one map, by group of results (see docs/decisions/0002, less the dim `time`).
 
     `reference` is the monitor reading that intensities are scaled to; None leaves them as counted.
-    `behind`: the monitor is behind the sample. `points` keeps the pattern of every point.
+    `behind`: the monitor is behind the sample. `points` keeps the pattern of every point. `pixels`: as in `Plan`.
     """
     beam = _Beam(reduced, grid, reference)
     patterns = beam.scaled(grid.sums_to_map(take(reduced, "pattern")))
@@ -45,7 +47,7 @@ def fit_map(
     if points:
         groups["points"] = _pattern(patterns, "of each point")
     for ring in rings:
-        groups[f"xrd/{ring.name}"] = _ring(reduced, grid, ring, beam)
+        groups[f"xrd/{ring.name}"] = _ring(reduced, grid, ring, beam, pixels.get(ring.name))
         groups[f"xrd/{ring.name}/azimuth"] = _around(reduced, ring)
     return groups
 
@@ -106,9 +108,11 @@ def _pattern(sums: Sums, where: str) -> xr.Dataset:
     return found
 
 
-def _ring(reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam) -> xr.Dataset:
+def _ring(
+    reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam, pixels: diffraction.RingPixels | None
+) -> xr.Dataset:
     sums = beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_profile")))
-    fits = diffraction.fit_peaks(sums, shape=ring.shape)
+    fits = _fits(sums, ring, samplings(reduced, ring, pixels))
     cell = diffraction.lattice_parameter(fits, ring.reflection, ring.phase)
     found = fits.assign({name: cell[name] for name in cell.data_vars if name not in fits})
     ring_sums = beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_ring")))
@@ -117,6 +121,47 @@ def _ring(reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam) -> xr.Da
     lost = xr.where(beam.lost, int(Flag.MONITOR_LOST), 0).astype(np.uint16)
     found["intensity_flag"] = (whole["flag"] | lost).assign_attrs(whole["flag"].attrs)
     return found
+
+
+Samplings = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def samplings(reduced: xr.Dataset, ring: Ring, pixels: diffraction.RingPixels | None) -> Samplings:
+    """How the bins of each family sample its spots (see `peak_sampling`), by family; without those not known."""
+    found: Samplings = {}
+    if pixels is None:
+        return found
+    image, profile = take(reduced, f"{ring.name}_image"), _around(reduced, ring)
+    # windows are chosen by the weight of one frame, as when the profiles were made
+    image = Sums(image.signal, image.variance, image.weight / reduced.sizes[FRAME])
+    for family, azimuths in ring.families:
+        weight = diffraction.family_profile(image, azimuths, ring.half_width_deg).weight
+        used = tuple(weight.attrs["azimuths_used"])
+        q = weight["q"].values
+        seen = diffraction.peak_sampling(pixels, q, profile, used, ring.half_width_deg) if used else None
+        if seen is not None:
+            found[family] = seen
+    return found
+
+
+def _fits(sums: Sums, ring: Ring, known: Samplings) -> xr.Dataset:
+    """Peak fits family by family, each with its own sampling. Only Gaussians can be moved within their bins."""
+    if not known:
+        return diffraction.fit_peaks(sums, shape=ring.shape)
+    fits = []
+    for family in sums.signal["family"].values:
+        response, offset = known.get(str(family), (None, None))
+        fits.append(
+            diffraction.fit_peaks(
+                one_family(sums, family), shape=ring.shape, response=response,
+                offset=offset if ring.shape == "gaussian" else None,
+            )
+        )  # fmt: skip
+    return xr.concat(fits, sums.signal["family"], combine_attrs="override").transpose("family", ...)
+
+
+def one_family(sums: Sums, family: str) -> Sums:
+    return Sums(*(getattr(sums, kind).sel(family=family) for kind in KINDS))
 
 
 def _put(found: xr.Dataset, name: str, value: xr.DataArray, error: xr.DataArray, good, **attrs: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from operando import stream
+from operando import diffraction, stream
 from operando.core import Geometry, Scan
 from operando.core.errors import GeometryError, InputError
 
@@ -20,6 +20,7 @@ from .facts import Ring, correction_image, geometry_of, mask_of, rings_of
 class Plan:
     """Facts and reductions of an experiment, resolved against its first scan.
 
+    pixels     of every ring that is fitted by families: how they sample its spots
     behind     whether the monitor is behind the sample: then it tells the transmission
     points     whether the pattern of every point is kept
     reference  the monitor reading that intensities are scaled to: the 99th percentile of the first scan, about that
@@ -33,6 +34,7 @@ class Plan:
     reference: float | None
     behind: bool
     points: bool
+    pixels: dict[str, diffraction.RingPixels]
 
 
 def plan_for(experiment: Experiment, scan: Scan) -> Plan:
@@ -43,15 +45,32 @@ def plan_for(experiment: Experiment, scan: Scan) -> Plan:
     geometry = geometry_of(xrd, scan)
     mask = mask_of(xrd, scan, geometry)
     rings = tuple(rings_of(experiment, geometry))
+    reductions = _reductions(xrd, geometry, mask, rings)
+    pixels = {} if xrd.splitting != "none" else _pixels(reductions, rings, scan.frames.mask)
     return Plan(
-        geometry,
-        mask,
-        rings,
-        _reductions(xrd, geometry, mask, rings),
-        reference,
-        xrd.monitor_place == "behind",
-        xrd.point_patterns,
-    )
+        geometry, mask, rings, reductions, reference, xrd.monitor_place == "behind", xrd.point_patterns, pixels
+    )  # fmt: skip
+
+
+def _pixels(
+    reductions: Sequence[Any], rings: Sequence[Ring], gaps: np.ndarray | None
+) -> dict[str, diffraction.RingPixels]:
+    """The live pixels of the windows of rings with families, weighted as the reductions weigh them."""
+    from operando.stream.tables import bin_index, live_pixels, pixel_weights
+
+    found = {}
+    by_name = {r.name: r for r in reductions}
+    for ring in rings:
+        window = by_name[ring.name]
+        if not ring.families:
+            continue
+        geometry = window.geometry
+        q = geometry.q().ravel()
+        bins = bin_index(q, *ring.q_range, window.q_bins)
+        inside = np.flatnonzero((bins >= 0) & live_pixels(window, geometry.shape, gaps))
+        azimuth, weight = geometry.azimuth().ravel(), pixel_weights(window)
+        found[ring.name] = diffraction.RingPixels(q[inside], azimuth[inside], weight[inside], bins[inside])
+    return found
 
 
 def open_beam(scan: Scan) -> float:
