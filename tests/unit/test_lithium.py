@@ -18,21 +18,21 @@ def test_the_published_lines_follow_from_the_anchor_points():
     c = np.array([14.43, 14.32, 14.21, 14.13, 14.03])
     metallic, two_phase = 20.127 - c * 0.3 / 0.22, 20.486 - c * 0.25 / 0.18
     expected = np.where(c > 14.21, metallic, two_phase)
-    np.testing.assert_allclose(apply(LICOO2_FILM, c)["x"], expected, atol=6e-4)
-    np.testing.assert_allclose(apply(LICOO2_FILM, [14.43, 14.21, 14.03])["x"], [0.45, 0.75, 1.0], atol=1e-12)
+    np.testing.assert_allclose(apply(LICOO2_FILM, c)["x_li"], expected, atol=6e-4)
+    np.testing.assert_allclose(apply(LICOO2_FILM, [14.43, 14.21, 14.03])["x_li"], [0.45, 0.75, 1.0], atol=1e-12)
 
 
 def test_outside_is_flagged_and_continued_not_clipped():
     found = apply(LICOO2_FILM, [14.00, 14.50, np.nan, 14.1])
-    assert found["x_flag"].values.tolist() == [
+    assert found["x_li_flag"].values.tolist() == [
         Flag.OUTSIDE_CALIBRATION,
         Flag.OUTSIDE_CALIBRATION,
         Flag.NO_DATA,
         0,
     ]
-    assert float(found["x"][0]) == pytest.approx(1 + 0.03 * 0.25 / 0.18)
-    assert float(found["x"][1]) == pytest.approx(0.45 - 0.07 * 0.3 / 0.22)
-    assert np.isnan(found["x"].values[2])
+    assert float(found["x_li"][0]) == pytest.approx(1 + 0.03 * 0.25 / 0.18)
+    assert float(found["x_li"][1]) == pytest.approx(0.45 - 0.07 * 0.3 / 0.22)
+    assert np.isnan(found["x_li"].values[2])
 
 
 def test_errors_of_fit_and_anchors_are_those_of_repeated_experiments():
@@ -43,17 +43,17 @@ def test_errors_of_fit_and_anchors_are_those_of_repeated_experiments():
     for _ in range(2000):
         drawn = [(p + pe * rng.standard_normal(), x + xe * rng.standard_normal()) for p, x, pe, xe in errors]
         values.append(
-            apply(Calibration.through("drawn", drawn), c + 0.002 * rng.standard_normal(3))["x"].values
+            apply(Calibration.through("drawn", drawn), c + 0.002 * rng.standard_normal(3))["x_li"].values
         )
     found = apply(calibration, c, 0.002)
-    np.testing.assert_allclose(np.std(values, axis=0), found["x_err"], rtol=0.06)
-    assert (found["x_err_fit"] < found["x_err"]).all()
+    np.testing.assert_allclose(np.std(values, axis=0), found["x_li_err"], rtol=0.06)
+    assert (found["x_li_err_fit"] < found["x_li_err"]).all()
 
 
 def test_lever_rule_of_mean_c_is_exact_in_the_two_phase_range():
     share = np.linspace(0, 1, 11)
     found = apply(LICOO2_FILM, (1 - share) * 14.03 + share * 14.21)
-    np.testing.assert_allclose(found["x"], 1 - 0.25 * share, atol=1e-12)
+    np.testing.assert_allclose(found["x_li"], 1 - 0.25 * share, atol=1e-12)
 
 
 def test_calibration_from_charge_recovers_the_truth():
@@ -68,8 +68,8 @@ def test_calibration_from_charge_recovers_the_truth():
     )
     inside = (c > found.anchors[0].parameter_A) & (c < found.anchors[-1].parameter_A)
     back = apply(found, c[inside], 1e-6)
-    assert np.abs(back["x"].values - x[inside]).max() < 0.01
-    assert (np.abs(back["x"].values - x[inside]) < 4 * back["x_err"].values).all()
+    assert np.abs(back["x_li"].values - x[inside]).max() < 0.01
+    assert (np.abs(back["x_li"].values - x[inside]) < 4 * back["x_li_err"].values).all()
 
 
 def test_refusals():

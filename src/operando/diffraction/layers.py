@@ -16,12 +16,18 @@ MIN_AREA = 5.0
 
 
 def layer_position(
-    intensity: xr.DataArray, error: xr.DataArray, *, thickness_um: float = 0.0, dim: str = "z"
+    intensity: xr.DataArray,
+    error: xr.DataArray,
+    *,
+    thickness_um: float = 0.0,
+    stepped: bool = False,
+    dim: str = "z",
 ) -> xr.Dataset:
     """Centre and width of a component in z for every column: a blurred box on a constant background.
 
     I(z) = area (Phi((z - z0 + t/2) / w) - Phi((z - z0 - t/2) / w)) / t + background, averaged over pixels; for t = 0 a
-    Gaussian. t is the thickness or the pixel height, whichever is larger; w is blur by roughness, bending and beam.
+    Gaussian. w is blur by roughness, bending and beam. t is the thickness or the pixel height, whichever is larger;
+    with `stepped` it is the thickness alone: z stood still during exposures, and all blur along z is that of the beam.
 
     intensity, error  DataArrays with dim `z` (um, evenly spaced), as from `component_map`; NaN where unknown
 
@@ -40,7 +46,7 @@ def layer_position(
     if h <= 0 or not np.allclose(np.diff(z), h, rtol=1e-3):
         raise InputError("positions are not evenly spaced and ascending", where="layer_position")
     y, err = (a.values.reshape(-1, len(z)).astype(float) for a in (ordered, error.transpose(*ordered.dims)))
-    box = max(thickness_um, h)
+    box = max(thickness_um, 0.05 * h) if stepped else max(thickness_um, h)
     fit = _fit_boxes(z, y, err, box, h)
     return _dataset(fit, ordered, z, box, dim)
 

@@ -65,8 +65,8 @@ class Calibration:
 
         value, error   lattice parameter and its 1-sigma error, angstrom, any dims
 
-        Returns `x`, `x_err` (statistical and anchor errors in quadrature), `x_err_fit` (of the fit alone: what
-        differences between points of one map need), `x_flag`: NO_DATA where the parameter is missing,
+        Returns `x_li`, `x_li_err` (statistical and anchor errors in quadrature), `x_li_err_fit` (of the fit alone: what
+        differences between points of one map need), `x_li_flag`: NO_DATA where the parameter is missing,
         OUTSIDE_CALIBRATION where it lies beyond the anchors by any amount (x is the continued line there).
         """
         table = np.array([(a.parameter_A, a.x, a.parameter_err_A, a.x_err) for a in self.anchors])
@@ -83,12 +83,12 @@ class Calibration:
         flag = np.where(missing, int(Flag.NO_DATA), np.where(outside, int(Flag.OUTSIDE_CALIBRATION), 0))
         found = xr.Dataset(coords=value.coords, attrs={"calibration": self.name, "source": self.source})
         for name, data, label in (
-            ("x", x[piece] + slope * (v - p[piece]), "Li content x"), ("x_err", whole, "1-sigma error of x"),
-            ("x_err_fit", of_fit, "1-sigma error of x from the fit alone"),
+            ("x_li", x[piece] + slope * (v - p[piece]), "Li content x"), ("x_li_err", whole, "1-sigma error of x"),
+            ("x_li_err_fit", of_fit, "1-sigma error of x from the fit alone"),
         ):  # fmt: skip
             data = np.where(missing, np.nan, data)
             found[name] = xr.DataArray(data, dims=value.dims, attrs={"units": "1", "long_name": label})
-        found["x_flag"] = flag_variable(flag, tuple(map(str, value.dims)))
+        found["x_li_flag"] = flag_variable(flag, tuple(map(str, value.dims)))
         return found
 
 

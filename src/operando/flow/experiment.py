@@ -136,6 +136,16 @@ class RingSection(Section):
     q_range: tuple[Positive, Positive] | None = None
     q_bins: Annotated[Whole, Field(ge=8, le=2000)] | None = None
     shape: Literal["gaussian", "pseudo-voigt"] = "gaussian"
+    phases: Literal[1, 2] = 1
+    front: Literal["lattice", "fraction"] | None = None
+    layer: Switch = False
+    grains: Switch = False
+
+    @model_validator(mode="after")
+    def fraction_of_two(self):
+        if self.front == "fraction" and self.phases != 2:
+            raise ValueError('front = "fraction" needs phases = 2 in the same ring')
+        return self
 
     @field_validator("name")
     @classmethod
@@ -188,6 +198,24 @@ class XrdSection(Section):
         return self
 
 
+class LithiumSection(Section):
+    """x in the active material from the lattice parameter of a ring: a named calibration, or anchors [parameter, x]."""
+
+    ring: Word
+    calibration: Literal["LiCoO2 film"] | None = None
+    anchors: Annotated[list[tuple[Number, ...]], Field(min_length=2)] | None = None
+    parameter: Literal["c", "a"] = "c"
+    source: str = ""
+
+    @model_validator(mode="after")
+    def one_calibration(self):
+        if (self.calibration is None) == (self.anchors is None):
+            raise ValueError('give either calibration = "LiCoO2 film" or anchors')
+        if any(len(point) not in (2, 3, 4) for point in self.anchors or []):
+            raise ValueError("an anchor is [parameter, x], or with errors [parameter, x, parameter_err, x_err]")
+        return self
+
+
 class Experiment(Section):
     """One experiment: a cell, a cycler file, and the techniques that were used."""
 
@@ -197,6 +225,15 @@ class Experiment(Section):
     cycler: CyclerSection | None = None
     impedance: ImpedanceSection | None = None
     xrd: XrdSection | None = None
+    lithium: LithiumSection | None = None
+
+    @model_validator(mode="after")
+    def lithium_has_its_ring(self):
+        names = [ring.name for ring in self.xrd.rings] if self.xrd else []
+        if self.lithium is not None and self.lithium.ring not in names:
+            known = ", ".join(names) or "none"
+            raise ValueError(f"lithium: ring {self.lithium.ring!r} is not among those of [xrd]: {known}")
+        return self
 
     @model_validator(mode="after")
     def phases_exist(self):

@@ -20,9 +20,11 @@ from .stage import versioned
 SIDE_BAND = 0.12
 #: the beam counts as lost below this share of its reference
 MONITOR_LOST_BELOW = 0.01
+#: response and offset of the bins of each family, see `diffraction.peak_sampling`
+Samplings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-@versioned("3")
+@versioned("4")
 def fit_map(
     reduced: xr.Dataset,
     *,
@@ -32,11 +34,13 @@ def fit_map(
     behind: bool,
     points: bool,
     pixels: Mapping[str, diffraction.RingPixels],
+    two_phases: Sequence[str] = (),
 ) -> dict[str, xr.Dataset]:
     """Every quantity of one map, by group of results (see docs/decisions/0002, less the dim `time`).
 
     `reference` is the monitor reading that intensities are scaled to; None leaves them as counted.
     `behind`: the monitor is behind the sample. `points` keeps the pattern of every point. `pixels`: as in `Plan`.
+    `two_phases`: rings that are fitted with two peaks as well.
     """
     beam = _Beam(reduced, grid, reference)
     patterns = beam.scaled(grid.sums_to_map(take(reduced, "pattern")))
@@ -47,7 +51,10 @@ def fit_map(
     if points:
         groups["points"] = _pattern(patterns, "of each point")
     for ring in rings:
-        groups[f"xrd/{ring.name}"] = _ring(reduced, grid, ring, beam, pixels.get(ring.name))
+        known = samplings(reduced, ring, pixels.get(ring.name))
+        groups[f"xrd/{ring.name}"] = _ring(reduced, grid, ring, beam, known)
+        if ring.name in two_phases:
+            groups[f"xrd/{ring.name}/phases"] = _two_phases(_profiles(reduced, grid, ring, beam), known)
         groups[f"xrd/{ring.name}/azimuth"] = _around(reduced, ring)
     return groups
 
@@ -108,11 +115,13 @@ def _pattern(sums: Sums, where: str) -> xr.Dataset:
     return found
 
 
-def _ring(
-    reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam, pixels: diffraction.RingPixels | None
-) -> xr.Dataset:
-    sums = beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_profile")))
-    fits = _fits(sums, ring, samplings(reduced, ring, pixels))
+def _profiles(reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam) -> Sums:
+    """Profiles of the families of a ring over (family, z, x, q)."""
+    return beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_profile")))
+
+
+def _ring(reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam, known: Samplings) -> xr.Dataset:
+    fits = _fits(_profiles(reduced, grid, ring, beam), ring, known)
     cell = diffraction.lattice_parameter(fits, ring.reflection, ring.phase)
     found = fits.assign({name: cell[name] for name in cell.data_vars if name not in fits})
     ring_sums = beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_ring")))
@@ -121,9 +130,6 @@ def _ring(
     lost = xr.where(beam.lost, int(Flag.MONITOR_LOST), 0).astype(np.uint16)
     found["intensity_flag"] = (whole["flag"] | lost).assign_attrs(whole["flag"].attrs)
     return found
-
-
-Samplings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def samplings(reduced: xr.Dataset, ring: Ring, pixels: diffraction.RingPixels | None) -> Samplings:
@@ -158,6 +164,15 @@ def _fits(sums: Sums, ring: Ring, known: Samplings) -> xr.Dataset:
             )
         )  # fmt: skip
     return xr.concat(fits, sums.signal["family"], combine_attrs="override").transpose("family", ...)
+
+
+def _two_phases(sums: Sums, known: Samplings) -> xr.Dataset:
+    """Two-peak fits family by family."""
+    fits = []
+    for family in sums.signal["family"].values:
+        response, offset = known.get(str(family), (None, None))
+        fits.append(diffraction.fit_two_peaks(one_family(sums, family), response=response, offset=offset))
+    return xr.concat(fits, sums.signal["family"], combine_attrs="override")
 
 
 def one_family(sums: Sums, family: str) -> Sums:

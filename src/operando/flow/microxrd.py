@@ -23,6 +23,7 @@ from .notes import look_at
 from .orientation import check_flip
 from .plan import Plan, plan_for
 from .reduce import merge_parts, parts_of, reduce_frames
+from .science import science_groups, two_phase_rings
 from .stage import KEY
 from .timeline import clock_groups
 
@@ -60,6 +61,7 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     groups.update(join_maps(maps, scans, grids))
     q = groups["xrd/pattern"]["q"].values
     groups["xrd/reflections"] = reflections(plan.rings, phases(job.experiment), (q[0], q[-1]))
+    groups |= science_groups(job, groups)
     if table is not None:
         groups |= clock_groups(job, table, groups)
         groups |= plating_groups(groups, job.experiment.model_dump())
@@ -78,7 +80,7 @@ def _one_map(
     reduced.attrs[KEY] = digest([part.attrs[KEY] for part in parts])
     settings = {
         "grid": grid, "rings": plan.rings, "reference": plan.reference, "behind": plan.behind, "points": plan.points,
-        "pixels": plan.pixels,
+        "pixels": plan.pixels, "two_phases": tuple(sorted(two_phase_rings(job.experiment))),
     }  # fmt: skip
     return job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map")
 

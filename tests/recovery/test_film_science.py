@@ -1,0 +1,134 @@
+"""What happened in the film, against the twin's truth: front, plated layer, lithium content, spots."""
+
+import numpy as np
+import pytest
+
+from operando.core import Flag
+from operando.core.errors import ExperimentError
+from operando.flow import run
+from operando.flow.experiment import load_experiment
+from operando.flow.science import fronts, layers, lithium_content
+from operando.twin.film import FilmCell, simulate
+
+LITHIUM = '\n[lithium]\nring = "LCO003"\nanchors = [[14.00, 1.0], [14.13, 0.75], [14.32, 0.5]]\n'
+
+
+def asked(folder):
+    """The experiment of the twin, with the science asked for."""
+    text = (
+        (folder / "experiment.toml")
+        .read_text()
+        .replace("half_width_deg = 10 }", 'half_width_deg = 10, front = "lattice" }', 1)
+    )
+    lines = [
+        line.replace(" },", ", layer = true },") if '"Ti100"' in line else line for line in text.splitlines()
+    ]
+    path = folder / "science.toml"
+    path.write_text("\n".join(lines) + LITHIUM)
+    return path
+
+
+@pytest.fixture(scope="module")
+def charged(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("film")
+    cell = FilmCell.demo(maps=8, map_period_s=330.0, columns=4, seed=3, initial_rest_s=300.0, mean_counts=1.2)
+    truth = simulate(cell, folder)
+    _, results = run(asked(folder))
+    return results.groups, truth, folder
+
+
+def test_the_front_moves_as_it_does(charged):
+    groups, truth, _ = charged
+    front = groups["xrd/LCO003/front"].sel(family="perp")
+    true = truth.columns["front"].transpose("time", "x").values
+    off = front["position_map"].transpose("time", "x").values - true
+    pull = off / front["position_err"].transpose("time", "x").values
+    inside = np.isfinite(pull) & (true < 20) & (true > 8)
+    assert inside.sum() >= 12
+    assert abs(off[inside].mean()) < 0.5
+    speed, error = front["speed"].values, front["speed_err"].values
+    assert (np.abs(speed + 10) < 4 * error).all()
+    assert abs(speed.mean() + 10) < 0.6
+    width = front["width"].transpose("time", "x").values[inside]
+    assert width.mean() == pytest.approx(6.0, rel=0.1)
+
+
+def test_titanium_is_lifted_by_the_plated_lithium(charged):
+    groups, truth, _ = charged
+    layer = groups["xrd/Ti100/layer"]
+    true = truth.columns["ti_z"].transpose("time", "x").values
+    off = layer["displacement"].transpose("time", "x").values - (true - true[0])
+    good = layer["displacement_flag"].transpose("time", "x").values == 0
+    assert good.mean() > 0.6
+    assert abs(np.median(off[good])) < 0.1
+    pull = off[good] / layer["displacement_err"].transpose("time", "x").values[good]
+    assert pull.std() < 2.5
+    assert (np.isnan(off) | good).all()
+
+
+def test_plated_thickness_equals_faraday(charged):
+    groups, _, _ = charged
+    balance = groups["plating/balance"]
+    excess, error = balance["excess_displacement"].values, balance["excess_displacement_err"].values
+    assert (np.abs(excess[1:]) < 4 * error[1:]).all()
+    assert balance["charge"].values[-1] > 10 * error[-1]
+
+
+def test_x_is_right_where_the_calibration_holds(charged):
+    groups, truth, _ = charged
+    found = groups["lithium"].sel(family="perp")
+    one_phase = truth.maps["insulating"].transpose("time", "z", "x").values < 0.02
+    off = found["x_li"].values - truth.maps["x_li"].transpose("time", "z", "x").values
+    pull = off / found["x_li_err"].values
+    good = (found["x_li_flag"].values == 0) & np.isfinite(off) & one_phase
+    assert good.sum() > 20
+    assert abs(off[good].mean()) < 0.01
+    assert np.sqrt((off[good] ** 2).mean()) < 0.01
+    assert 0.7 < pull[good].std() < 1.3
+    outside = found["x_li_flag"].values == int(Flag.OUTSIDE_CALIBRATION)
+    c = groups["xrd/LCO003"]["c"].sel(family="perp").values
+    assert ((c[outside] < 14.00) | (c[outside] > 14.32)).all()
+    assert outside.any()
+
+
+def test_spots_are_found_where_they_are(charged):
+    groups, _, _ = charged
+    spots = groups["xrd/LCO003/spots"]
+    for azimuth, family in (
+        (25, "perp"),
+        (160, "perp"),
+        (205, "perp"),
+        (345, "perp"),
+        (90, "par"),
+        (275, "par"),
+    ):
+        nearest = int(np.abs((spots["near"].values - azimuth + 180) % 360 - 180).argmin())
+        assert abs((float(spots["near"][nearest]) - azimuth + 180) % 360 - 180) < 2.5
+        assert str(spots["family"].values[nearest]) == family
+    assert spots.sizes["spot"] <= 8
+
+
+def test_what_cannot_be_asked_for_is_said(charged, tmp_path):
+    _, _, folder = charged
+    for change, words in (
+        (('ring = "LCO003"\nanchors', 'ring = "LCO009"\nanchors'), "LCO009"),
+        (('front = "lattice"', 'front = "fraction"'), "phases = 2"),
+        (("[14.13, 0.75]", "[14.13]"), "an anchor is"),
+    ):
+        path = folder / "wrong.toml"
+        path.write_text((folder / "science.toml").read_text().replace(*change))
+        with pytest.raises(ExperimentError, match=words):
+            load_experiment(path)
+
+
+def test_maps_of_few_rows_give_a_sentence_not_a_front(charged):
+    from operando.core.errors import InputError
+
+    groups, _, folder = charged
+    experiment = load_experiment(folder / "science.toml")
+    few = {name: group.isel(z=slice(0, 4)) if "z" in group.dims else group for name, group in groups.items()}
+    for make, ring in ((fronts, experiment.xrd.rings[0]), (layers, experiment.xrd.rings[2])):
+        with pytest.raises(InputError, match="six or more"):
+            make(few, ring, experiment)
+    with pytest.raises(ExperimentError, match="does not give"):
+        lithium_content(groups["xrd/Ti100"], experiment.lithium)
