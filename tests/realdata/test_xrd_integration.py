@@ -82,10 +82,10 @@ flip = "{flip}"
 monitor = "none"
 grid = {{ rows = 1, columns = 1, step_z_um = 1.0, step_x_um = 1.0 }}
 rings = [
-  {{ name = "r111", phase = "CeO2", hkl = [1, 1, 1] }},
-  {{ name = "r200", phase = "CeO2", hkl = [2, 0, 0] }},
-  {{ name = "r220", phase = "CeO2", hkl = [2, 2, 0] }},
-  {{ name = "r311", phase = "CeO2", hkl = [3, 1, 1] }},
+  {{ name = "r111", phase = "CeO2", hkl = [1, 1, 1], q_bins = 60 }},
+  {{ name = "r200", phase = "CeO2", hkl = [2, 0, 0], q_bins = 60 }},
+  {{ name = "r220", phase = "CeO2", hkl = [2, 2, 0], q_bins = 60 }},
+  {{ name = "r311", phase = "CeO2", hkl = [3, 1, 1], q_bins = 60 }},
 ]
 """
 

@@ -16,6 +16,8 @@ from .experiment import Experiment, RingSection, XrdSection
 
 log = logging.getLogger("operando.flow")
 
+#: width of a ring's q bins in pixels: narrower ones are unevenly filled, wider ones blur a sharp peak
+BIN_PIXELS = 0.75
 #: a ring's window reaches this share of q to each side: LixCoO2 changes its c by 2.3 %
 WINDOW_SHARE = 0.05
 #: a cell with more lattice points in reach of the detector than this is a slip of the pen
@@ -24,7 +26,7 @@ MOST_LATTICE_POINTS = 2_000_000
 
 @dataclass(frozen=True)
 class Ring:
-    """A ring to follow: its reflection, its window in q (1/angstrom) and its families of azimuths."""
+    """A ring to follow: its reflection, its window in q (1/angstrom) in so many bins, and its families of azimuths."""
 
     name: str
     phase: Phase
@@ -33,6 +35,7 @@ class Ring:
     families: tuple[tuple[str, tuple[float, ...]], ...]
     half_width_deg: float
     shape: str
+    q_bins: int
 
     @property
     def parameter(self) -> str:
@@ -59,13 +62,13 @@ def rings_of(experiment: Experiment, geometry: Geometry) -> list[Ring]:
     for phase in known.values():
         _not_endless(phase, seen[1])
     lines = [r.q for phase in known.values() for r in phase.reflections(seen[1], seen[0])]
-    least = 4 * pixel_step(geometry)
+    step = pixel_step(geometry)
     bins = experiment.xrd.azimuth_bins
     rings = []
     for number, section in enumerate(experiment.xrd.rings):
         where = f"xrd.rings.{number}"
         _families_meet_bins(section, bins, where)
-        rings.append(_ring(section, known[section.phase], seen, lines, least, where))
+        rings.append(_ring(section, known[section.phase], seen, lines, step, where))
     return rings
 
 
@@ -102,11 +105,11 @@ def _ring(
     phase: Phase,
     seen: tuple[float, float],
     lines: list[float],
-    least: float,
+    step: float,
     where: str,
 ) -> Ring:
     reflection = phase.reflection(section.hkl)
-    q_range = section.q_range or default_window(reflection.q, lines, least)
+    q_range = section.q_range or default_window(reflection.q, lines, 4 * step)
     if not q_range[0] < reflection.q < q_range[1]:
         raise ExperimentError(
             f"ring {section.name}: q_range {q_range} does not hold {reflection.label} at {reflection.q:.4f} 1/angstrom",
@@ -119,7 +122,10 @@ def _ring(
             where=where, fix="Remove this ring, narrow its q_range, or check geometry and cell of the phase.",
         )  # fmt: skip
     families = tuple((name, tuple(azimuths)) for name, azimuths in section.families.items())
-    return Ring(section.name, phase, reflection, q_range, families, section.half_width_deg, section.shape)
+    bins = section.q_bins or max(8, round((q_range[1] - q_range[0]) / (BIN_PIXELS * step)))
+    return Ring(
+        section.name, phase, reflection, q_range, families, section.half_width_deg, section.shape, bins
+    )
 
 
 def default_window(q: float, lines: Sequence[float], least: float) -> tuple[float, float]:
