@@ -23,7 +23,12 @@ def alignment(found: xr.Dataset) -> Exhibit:
     lower = panel(figure, 0.85, 0.45, 6.6, 0.75, sharex=upper)
     values, prefixed = _fine(found["signal"])
     error = found["signal_err"].values * values.std() / max(float(found["signal"].values.std()), 1e-300)
-    upper.errorbar(time / per, values, error, fmt=".", color=SERIES[0], ms=2.5, elinewidth=0.4, alpha=0.7)
+    known = np.isfinite(error) & (error <= 5 * np.nanmedian(error))
+    upper.errorbar(
+        time[known] / per, values[known], error[known], fmt=".", color=SERIES[0], ms=2.5, elinewidth=0.4, alpha=0.7
+    )  # fmt: skip
+    vague = int((~known).sum())
+    told = f" Not drawn: {vague} points known five times worse than most." if vague else ""
     current, current_unit = scaled(found["current"].values, "A")
     lower.plot(record[inside] / per, current[inside], color=SERIES[1], lw=1.1)
     for axes in (upper, lower):
@@ -43,7 +48,8 @@ def alignment(found: xr.Dataset) -> Exhibit:
     return Exhibit(
         "alignment", "Do the clocks agree",
         f"{str(found.attrs['signal']).capitalize()}, less the mean of each row or column, and the current of the "
-        f"cycler put on the detector's clock (offset {size}). Dotted: switches of the current, grey: their error.",
+        f"cycler put on the detector's clock (offset {size}). Dotted: switches of the current, grey: their error."
+        f"{told}",
         "An image signal and the current against time with the switches marked.", figure, table,
     )  # fmt: skip
 
