@@ -1,6 +1,6 @@
 """Seconds to read one BioLogic file, ours against galvani (where installed), in one process, best of several.
 
-Run: python benchmarks/echem_readers.py FILE.mpr
+Run: python benchmarks/echem_readers.py [FILE.mpr]; without a file, the longest of ../shared/data where that exists.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ import importlib
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from operando.read.biologic import read_mpr
 from operando.read.cycler import cycler
+
+
+DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "cycler" / "navani"
 
 
 def best(*functions: Callable[[], object], repeats: int = 7) -> list[float]:
@@ -26,7 +30,11 @@ def best(*functions: Callable[[], object], repeats: int = 7) -> list[float]:
 
 
 def main() -> None:
-    path = sys.argv[1]
+    known = sorted(DATA.glob("*.mpr"), key=lambda p: p.stat().st_size)
+    if len(sys.argv) < 2 and not known:
+        print("no .mpr file given, and no ../shared/data/cycler/navani: nothing measured")
+        return
+    path = sys.argv[1] if len(sys.argv) > 1 else str(known[-1])
     functions: list[Callable[[], object]] = [lambda: read_mpr(path), lambda: cycler(path, zone="UTC")]
     names = ["our columns", "our table"]
     try:
