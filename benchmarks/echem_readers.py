@@ -14,7 +14,6 @@ from pathlib import Path
 from operando.read.biologic import read_mpr
 from operando.read.cycler import cycler
 
-
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "cycler" / "navani"
 
 

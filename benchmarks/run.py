@@ -10,7 +10,9 @@ HERE = Path(__file__).parent
 
 
 def main() -> int:
-    scripts = sorted(path for path in HERE.glob("*.py") if path.name != "run.py" and not path.name.startswith("_"))
+    scripts = sorted(
+        path for path in HERE.glob("*.py") if path.name != "run.py" and not path.name.startswith("_")
+    )
     wanted = sys.argv[1:]
     failed = 0
     for script in scripts:
