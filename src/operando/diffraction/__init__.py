@@ -27,7 +27,7 @@ _HOME = {
     "texture": ["family_ratio", "free_azimuths", "overlapping", "pair_families", "plane_angle"],
     "spots": ["find_ring_spots"],
     "grains": ["GrainSearch", "find_grains"],
-    "tracks": ["TrackSearch", "count_grains", "link_grains", "track_table"],
+    "tracks": ["TrackSearch", "azimuth_map", "count_grains", "link_grains", "track_table"],
     "detection": ["Efficiency", "detection_limit", "false_rate"],
     "epitaxy": ["Relation", "misfits", "predicted_azimuths"],
     "circular": ["azimuth_tests", "circular_mean", "kuiper", "prediction_test", "rayleigh"],

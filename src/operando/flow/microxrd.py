@@ -18,6 +18,7 @@ from .experiment import XrdSection
 from .facts import grid_of, phases
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
+from .grain_groups import grain_groups
 from .lithium import plating_groups
 from .notes import look_at
 from .orientation import check_flip
@@ -62,6 +63,7 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     q = groups["xrd/pattern"]["q"].values
     groups["xrd/reflections"] = reflections(plan.rings, phases(job.experiment), (q[0], q[-1]))
     groups |= science_groups(job, groups)
+    groups |= grain_groups(job, plan, scans, grids)
     if table is not None:
         groups |= clock_groups(job, table, groups)
         groups |= plating_groups(groups, job.experiment.model_dump())

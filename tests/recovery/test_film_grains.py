@@ -1,0 +1,63 @@
+"""Lithium grains of the twin through the whole run: ring images, grains, tracks, counts.
+
+About 1.5 grains a column, as in the published experiment: where there are many more, neighbours of one azimuth merge.
+"""
+
+import numpy as np
+import pytest
+
+from operando.flow import run
+from operando.twin.film import FilmCell, simulate
+
+
+@pytest.fixture(scope="module")
+def plated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grains")
+    cell = FilmCell.demo(maps=5, map_period_s=900.0, seed=3, columns=10, grain_births_per_mm_map=(24.0, 10.0))
+    truth = simulate(cell, folder)
+    lines = (folder / "experiment.toml").read_text().splitlines()
+    lines = [line.replace(" },", ", grains = true },") if '"Li110"' in line else line for line in lines]
+    (folder / "grains.toml").write_text("\n".join(lines))
+    _, results = run(folder / "grains.toml")
+    return results.groups, truth.grains
+
+
+def away(found, true):
+    return np.abs((found[:, None] - true[None] + 180) % 360 - 180)
+
+
+def test_grains_are_found_and_are_real(plated):
+    groups, truth = plated
+    grains = groups["grains/table"]
+    recalled, right, bright = 0, 0, 0
+    for number in range(truth.sizes["time"]):
+        found = grains["azimuth"].values[grains["map_index"].values == number]
+        counts = truth["counts_best"].values[number]
+        off = away(found, truth["azimuth"].values[number])
+        right += int((off[:, counts > 1].min(1) < 2).sum()) if len(found) else 0
+        bright += int((counts > 50).sum())
+        recalled += int((off[:, counts > 50].min(0) < 2).sum()) if len(found) else 0
+    assert bright > 30
+    assert recalled > 0.95 * bright
+    assert right > 0.95 * grains.sizes["grain"]
+
+
+def test_counts_rise_from_none_and_never_exceed_what_is_there(plated):
+    groups, truth = plated
+    counts = groups["grains/counts"]
+    total, bright = counts["total"].values, (truth["counts_best"] > 50).sum("grain").values
+    assert total[0] < 1
+    assert np.isnan(counts["new"].values[0])
+    # epitaxial neighbours within a degree or two in azimuth are joined: their number is a lower bound
+    there = (truth["counts_best"] > 1).sum("grain").values
+    assert (total < there + 4 * counts["total_err"].values).all()
+    assert total.sum() > 0.75 * bright.sum()
+    assert "no Li-free reference" in counts.attrs["background"]
+
+
+def test_tracks_and_azimuths_hold_the_same_grains(plated):
+    groups, _ = plated
+    tracks, around, grains = groups["grains/tracks"], groups["grains/azimuth"], groups["grains/table"]
+    assert tracks["maps"].values.sum() == grains.sizes["grain"]
+    assert np.nansum(around["grains"].values) == grains.sizes["grain"]
+    assert set(np.unique(tracks["kind"].values)) <= {0, 1, 2}
