@@ -49,8 +49,8 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
-        for task, _, _ in self.tasks.values():
-            self.progress.remove_task(task)
+        for entry in self.tasks.values():
+            self.progress.remove_task(entry[0])
         self.tasks.clear()
 
     def say(self, topic: str, sentence: str) -> None:

@@ -19,7 +19,9 @@ def test_the_published_lines_follow_from_the_anchor_points():
     metallic, two_phase = 20.127 - c * 0.3 / 0.22, 20.486 - c * 0.25 / 0.18
     expected = np.where(c > 14.21, metallic, two_phase)
     np.testing.assert_allclose(apply(LICOO2_FILM, c)["x_li"], expected, atol=6e-4)
-    np.testing.assert_allclose(apply(LICOO2_FILM, [14.43, 14.21, 14.03])["x_li"], [0.45, 0.75, 1.0], atol=1e-12)
+    np.testing.assert_allclose(
+        apply(LICOO2_FILM, [14.43, 14.21, 14.03])["x_li"], [0.45, 0.75, 1.0], atol=1e-12
+    )
 
 
 def test_outside_is_flagged_and_continued_not_clipped():

@@ -107,8 +107,8 @@ def fit_one(counts, w, size=5, slots=ONE):
     par, cov, stat = np.empty((1, size)), np.empty((1, size, size)), np.empty((1, 6))
     guess = np.full((1, 1, size), np.nan)
     kernels.fit_rows(
-        counts[None].astype(float), w[None], NOTHING, NOTHING, guess, low, high, slots, 0.0, EDGES, deviance_table(), 1e-10, 60,
-        par, cov, stat,
+        counts[None].astype(float), w[None], NOTHING, NOTHING, guess, low, high, slots, 0.0, EDGES, deviance_table(),
+        1e-10, 60, par, cov, stat,
     )  # fmt: skip
     return par[0], cov[0], stat[0]
 

@@ -65,9 +65,10 @@ def group(spots: MapSpots, search) -> np.ndarray:
     parent = np.empty(size, np.int64)
     point = spots.column("point").astype(np.int64)
     link_q = 1.0 if search.link_q is None else search.link_q / spots.q_step
+    rows, columns = search.reach
     link_points(
         point, spots.column("azimuth"), np.sqrt(spots.column("azimuth_var")), spots.column("q"),
-        np.sqrt(spots.column("q_var")), len(spots.z), len(spots.x), *search.reach,
+        np.sqrt(spots.column("q_var")), len(spots.z), len(spots.x), rows, columns,
         search.link_deg / spots.step, link_q, float(len(spots.azimuth)), parent,
     )  # fmt: skip
     return np.unique(parent, return_inverse=True)[1] if size else parent
