@@ -10,7 +10,7 @@ from operando.flow.experiment import load_experiment
 from operando.flow.science import fronts, layers, lithium_content
 from operando.twin.film import FilmCell, simulate
 
-LITHIUM = '\n[lithium]\nring = "LCO003"\nanchors = [[14.00, 1.0], [14.13, 0.75], [14.32, 0.5]]\n'
+LITHIUM = '\n[lithium]\nring = "LCO003"\nfamilies = ["perp"]\nanchors = [[14.00, 1.0], [14.13, 0.75], [14.32, 0.5]]\n'
 
 
 def asked(folder):
@@ -111,7 +111,7 @@ def test_spots_are_found_where_they_are(charged):
 def test_what_cannot_be_asked_for_is_said(charged, tmp_path):
     _, _, folder = charged
     for change, words in (
-        (('ring = "LCO003"\nanchors', 'ring = "LCO009"\nanchors'), "LCO009"),
+        (('ring = "LCO003"\nfamilies', 'ring = "LCO009"\nfamilies'), "LCO009"),
         (('front = "lattice"', 'front = "fraction"'), "phases = 2"),
         (("[14.13, 0.75]", "[14.13]"), "an anchor is"),
     ):
@@ -132,3 +132,19 @@ def test_maps_of_few_rows_give_a_sentence_not_a_front(charged):
             make(few, ring, experiment)
     with pytest.raises(ExperimentError, match="does not give"):
         lithium_content(groups["xrd/Ti100"], experiment.lithium)
+    other = experiment.lithium.model_copy(update={"families": ["para"]})
+    with pytest.raises(ExperimentError, match="no family 'para', it has perp, par"):
+        lithium_content(groups["xrd/LCO003"], other)
+
+
+def test_every_group_has_its_figure(charged):
+    from operando.show.figures.science import science_figures
+
+    groups, _, _ = charged
+    drawn = {exhibit.name: exhibit for exhibit in science_figures(groups)}
+    assert set(drawn) == {"LCO003-front", "Ti100-layer", "lithium"}
+    assert len(drawn["Ti100-layer"].table) == groups["xrd/Ti100/layer"]["displacement"].size
+    assert "nm/s over 4 columns" in drawn["LCO003-front"].caption
+    assert not science_figures(
+        {name: g.isel(time=[0]) if "time" in g.dims else g for name, g in groups.items()}
+    )

@@ -186,6 +186,14 @@ def lithium_content(fitted: xr.Dataset, section: LithiumSection) -> xr.Dataset:
             where="lithium.ring",
             fix="Name a ring that gives it: (00l) gives c, others a.",
         )  # fmt: skip
+    known = [str(family) for family in fitted["family"].values]
+    absent = [family for family in section.families or [] if family not in known]
+    if absent:
+        raise ExperimentError(
+            f"ring {section.ring} has no family {absent[0]!r}, it has {', '.join(known)}", where="lithium.families",
+            fix="Name families of that ring, or leave this out.",
+        )  # fmt: skip
+    fitted = fitted.sel(family=section.families or known)
     found = calibration.apply(fitted[name], fitted[f"{name}_err"])
     anchors = np.array([(a.parameter_A, a.x) for a in calibration.anchors])
     found["anchor_parameter"] = (

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from .figures import cell, clocks, composite, cycler, lattice, maps, pattern, quality, rows
+from .figures.science import science_figures
 from .style import Exhibit
 from .summary import good, lattice_name
 
@@ -95,6 +96,7 @@ def _changed(gallery, groups, experiment):
     usable = {name: ring for name, ring in rings.items() if has_lattice(ring)}
     if usable and next(iter(usable.values())).sizes["time"] > 1:
         gallery.changed.append(lattice.overview(usable))
+    gallery.changed += science_figures(groups)
     for name, ring in usable.items():
         gallery.lattice[name] = _of_ring(name, ring, clock, groups.get("echem"))
     gallery.absent += [

@@ -1,0 +1,198 @@
+"""What happened in the film: front, lithium content, lifted layer, grains. Each from the group of the same name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..style import (
+    AMOUNT,
+    INK,
+    LATTICE,
+    RULE,
+    SERIES,
+    Exhibit,
+    edges,
+    hatch_missing,
+    limits,
+    panel,
+    sheet,
+    styled,
+)
+from .cycler import map_axis
+
+MARKS = "osD^vP"
+
+
+def science_figures(groups: dict[str, xr.Dataset]) -> list[Exhibit]:
+    """Every figure that the groups at hand allow; nothing is drawn where no value is valid, or of a single map."""
+    found = []
+    for name, data in groups.items():
+        ring = name.split("/")[1] if name.startswith("xrd/") else ""
+        if name.endswith("/front") and _any(data["position_map"]):
+            found.append(front(ring, data))
+        if name.endswith("/layer") and _any(data["displacement"]):
+            found.append(layer(ring, data, groups.get("plating")))
+    if "lithium" in groups and _any(groups["lithium"]["x_li"]):
+        found.append(lithium(groups["lithium"]))
+    if "grains/counts" in groups and _any(groups["grains/counts"]["total"]):
+        found.append(grains(groups["grains/counts"], groups["grains/azimuth"]))
+    return found
+
+
+def _any(values: xr.DataArray) -> bool:
+    return values.sizes.get("time", 0) > 1 and bool(np.isfinite(values.values).any())
+
+
+@styled
+def front(ring: str, data: xr.Dataset) -> Exhibit:
+    """Position of the front in every column against time, with the straight line fitted to each."""
+    per, label = map_axis(data["time"])
+    figure = sheet(2.8)
+    axes = panel(figure, 0.75, 0.5, 5.4, 2.2)
+    time, rows = data["time"].values, []
+    for f, family in enumerate(data["family"].values):
+        one = data.sel(family=family).transpose("time", ...)
+        for k in range(data.sizes["x"]):
+            place, error = one["position_map"].values[:, k], one["position_err"].values[:, k]
+            if not np.isfinite(place).any():
+                continue
+            axes.errorbar(
+                time / per, place, error, fmt=MARKS[f % 6], ms=3, color=SERIES[k % 6], lw=0.8, elinewidth=0.7
+            )
+            speed = float(one["speed"].values[k])
+            good = np.isfinite(place)
+            if np.isfinite(speed):
+                weight = error[good] ** -2.0
+                middle = [float((weight * v).sum() / weight.sum()) for v in (time[good], place[good])]
+                axes.plot(
+                    time[good] / per,
+                    middle[1] + 1e-3 * speed * (time[good] - middle[0]),
+                    color=SERIES[k % 6],
+                    lw=0.8,
+                )
+            rows.append(pd.DataFrame({
+                "family": family, "x (um)": data["x"].values[k], "time (s)": time, "position (um)": place,
+                "error (um)": error, "speed (nm/s)": speed, "speed error (nm/s)": float(one["speed_err"].values[k]),
+                "p constant": float(one["p_constant"].values[k]),
+            }))  # fmt: skip
+    axes.set(xlabel=label, ylabel="front position / µm")
+    return Exhibit(
+        f"{ring}-front", f"Where the front is, from {ring}",
+        f"Position of the step of {data.attrs.get('profile', 'the profile')} along z in each column, at the middle of "
+        "each map, with 1σ errors; lines: constant speed, fitted to each column. Colour: column; mark: family "
+        f"({', '.join(map(str, data['family'].values))}). {_speeds(data)}",
+        "Position of the front against time for every column.", figure, pd.concat(rows),
+    )  # fmt: skip
+
+
+def _speeds(data: xr.Dataset) -> str:
+    """The speed over all columns of each family, in words."""
+    words = []
+    for family in data["family"].values:
+        speed, error = (data[k].sel(family=family).values for k in ("speed", "speed_err"))
+        good = np.isfinite(speed) & (error > 0)
+        if good.any():
+            weight = error[good] ** -2.0
+            mean = (weight * speed[good]).sum() / weight.sum()
+            words.append(f"{family}: {mean:.2f} ± {weight.sum() ** -0.5:.2f} nm/s over {good.sum()} columns")
+    return (
+        f"Weighted mean speed, {'; '.join(words)}." if words else "No column has four positions, so no speed."
+    )
+
+
+@styled
+def lithium(data: xr.Dataset) -> Exhibit:
+    """x over depth and time, a panel a family: weighted mean over the columns of the valid points."""
+    per, label = map_axis(data["time"])
+    names = [f for f in data["family"].values if np.isfinite(data["x_li"].sel(family=f)).any()]
+    inside = data["x_li"].where(data["x_li_flag"] == 0)
+    weight = (data["x_li_err_fit"] ** -2.0).where(np.isfinite(inside))
+    total = weight.sum("x")
+    mean = ((weight * inside).sum("x") / total.where(total > 0)).transpose("family", "z", "time")
+    error = (total.where(total > 0) ** -0.5).transpose("family", "z", "time")
+    figure = sheet(0.55 + 1.55 * len(names))
+    low, high = limits(mean.values, 0.5, 99.5)
+    rows = []
+    for k, family in enumerate(names):
+        axes = panel(figure, 0.75, 0.5 + 1.55 * (len(names) - 1 - k), 5.6, 1.4)
+        hatch_missing(axes)
+        shown = np.ma.masked_invalid(mean.sel(family=family).values)
+        image = axes.pcolormesh(edges(data["time"].values / per), edges(data["z"].values), shown, cmap=LATTICE,
+                                vmin=low, vmax=high, rasterized=True)  # fmt: skip
+        axes.set_ylabel("z / µm")
+        axes.text(1.02, 1.0, str(family), transform=axes.transAxes, weight="bold", va="top", fontsize=7)
+        if k == len(names) - 1:
+            axes.set_xlabel(label)
+        else:
+            axes.tick_params(labelbottom=False)
+        table = xr.Dataset({"x": mean.sel(family=family), "x error (fit)": error.sel(family=family)})
+        rows.append(table.reset_coords(drop=True).rename({"x": "x in LixCoO2"}).to_dataframe().reset_index())
+    bar = figure.colorbar(image, cax=panel(figure, 6.55, 0.5, 0.1, 1.1))
+    bar.outline.set_visible(False)
+    bar.set_label("x")
+    return Exhibit(
+        "lithium", "Lithium content over depth and time",
+        f"x from {data.attrs.get('parameter', 'c')} of {data.attrs.get('ring', '')} by the calibration "
+        f"“{data.attrs.get('calibration', '')}”: weighted mean over the columns at each depth. Hatched: no valid "
+        "point, or beyond the anchors of the calibration.",
+        "Lithium content against depth and time.", figure, pd.concat(rows),
+    )  # fmt: skip
+
+
+@styled
+def layer(ring: str, data: xr.Dataset, plating: xr.Dataset | None) -> Exhibit:
+    """How far a layer moved in every column, beside the thickness that the charge plates."""
+    per, label = map_axis(data["time"])
+    figure = sheet(2.8)
+    axes = panel(figure, 0.75, 0.5, 5.4, 2.2)
+    time, one, rows = data["time"].values, data.transpose("time", ...), []
+    for k in range(data.sizes["x"]):
+        moved, error = one["displacement"].values[:, k], one["displacement_err"].values[:, k]
+        axes.errorbar(time / per, moved, error, fmt="o", ms=2.5, color=SERIES[k % 6], lw=0.7, elinewidth=0.6)
+        rows.append(pd.DataFrame({"x (um)": data["x"].values[k], "time (s)": time, "displacement (um)": moved,
+                                  "error (um)": error}))  # fmt: skip
+    by_charge = plating is not None and "thickness" in plating and plating.sizes["time"] == len(time)
+    if by_charge and plating is not None:
+        axes.plot(time / per, plating["thickness"].values, color=INK, lw=1.3)
+    axes.axhline(0, color=RULE, lw=0.8, zorder=0)
+    axes.set(xlabel=label, ylabel="displacement / µm")
+    line = " Line: thickness of lithium that the charge plates (Faraday)." if by_charge else ""
+    return Exhibit(
+        f"{ring}-layer", f"How far the layer of {ring} moved",
+        f"Displacement along z since the first map that shows the column, with 1σ errors; colour: column.{line}",
+        "Displacement of a layer against time for every column.", figure, pd.concat(rows),
+    )  # fmt: skip
+
+
+@styled
+def grains(counts: xr.Dataset, around: xr.Dataset) -> Exhibit:
+    """Total, new and vanished grains against time, above where they are in azimuth."""
+    per, label = map_axis(counts["time"].assign_attrs(units="s"))
+    time = counts["time"].values
+    figure = sheet(4.2)
+    image_axes = panel(figure, 0.75, 0.5, 5.4, 1.7)
+    axes = panel(figure, 0.75, 2.4, 5.4, 1.65, sharex=image_axes)
+    for k, name in enumerate(("total", "new", "vanished")):
+        axes.errorbar(time / per, counts[name].values, counts[f"{name}_err"].values, fmt=f"{MARKS[k]}-", ms=3, lw=1,
+                      color=SERIES[k], elinewidth=0.8, label=name)  # fmt: skip
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.set_ylabel("grains in a map")
+    axes.tick_params(labelbottom=False)
+    hatch_missing(image_axes)
+    shown = around["grains"].transpose("azimuth", "time")
+    image = image_axes.pcolormesh(edges(time / per), edges(shown["azimuth"].values), np.ma.masked_invalid(shown.values),
+                                  cmap=AMOUNT, rasterized=True)  # fmt: skip
+    image_axes.set(xlabel=label, ylabel="azimuth / deg", yticks=range(0, 361, 60))
+    bar = figure.colorbar(image, cax=panel(figure, 6.35, 0.5, 0.1, 1.2))
+    bar.outline.set_visible(False)
+    bar.set_label("grains")
+    names = [n for n in ("total", "new", "vanished") for n in (n, f"{n}_err")]
+    return Exhibit(
+        "grains", f"Grains on {counts.attrs.get('ring', 'the ring')}",
+        "Grains in diffraction condition in each map, with the error of the count; below, where on the ring they are. "
+        "Neighbours of one orientation count once, so numbers are lower bounds. Background: "
+        f"{counts.attrs.get('background', 'unknown')}. Hatched: not measured.",
+        "Number of grains against time, and their azimuths.", figure, counts[names].to_dataframe().reset_index(),
+    )  # fmt: skip
