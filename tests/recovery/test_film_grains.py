@@ -61,3 +61,12 @@ def test_tracks_and_azimuths_hold_the_same_grains(plated):
     assert tracks["maps"].values.sum() == grains.sizes["grain"]
     assert np.nansum(around["grains"].values) == grains.sizes["grain"]
     assert set(np.unique(tracks["kind"].values)) <= {0, 1, 2}
+
+
+def test_grains_have_their_figure(plated):
+    from operando.show.figures.science import science_figures
+
+    groups, _ = plated
+    drawn = {exhibit.name: exhibit for exhibit in science_figures(groups)}
+    assert "lower bounds" in drawn["grains"].caption
+    np.testing.assert_array_equal(drawn["grains"].table["total"], groups["grains/counts"]["total"].values)
