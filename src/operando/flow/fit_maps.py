@@ -24,7 +24,7 @@ MONITOR_LOST_BELOW = 0.01
 Samplings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-@versioned("4")
+@versioned("5")
 def fit_map(
     reduced: xr.Dataset,
     *,
@@ -126,6 +126,9 @@ def _ring(reduced: xr.Dataset, grid: ScanGrid, ring: Ring, beam: _Beam, known: S
     found = fits.assign({name: cell[name] for name in cell.data_vars if name not in fits})
     ring_sums = beam.scaled(grid.sums_to_map(take(reduced, f"{ring.name}_ring")))
     whole = diffraction.component_map(ring_sums, core=_core(ring))
+    # a family none of whose windows is whole has no weight, though the ring was measured: that is a gap
+    cut = (found["flag"] == int(Flag.NO_DATA)) & (ring_sums.weight.sum("q") > 0)
+    found["flag"] = found["flag"].where(~cut, np.uint16(Flag.CUT_BY_GAP)).assign_attrs(fits["flag"].attrs)
     found["intensity"], found["intensity_err"] = whole["intensity"], whole["intensity_err"]
     lost = xr.where(beam.lost, int(Flag.MONITOR_LOST), 0).astype(np.uint16)
     found["intensity_flag"] = (whole["flag"] | lost).assign_attrs(whole["flag"].attrs)

@@ -82,11 +82,19 @@ def run(
             micro_xrd(job, groups, table)
         results = Results(
             experiment.title, experiment.model_dump(mode="json", exclude_none=True), groups, stages.processes,
-            job.notes, describe_machine(), command or shlex.join(["operando", *sys.argv[1:]]),
+            job.notes, describe_machine(), command or _command(),
         )  # fmt: skip
         results.processes.append(Process("run", "1", time.time() - begun, detail=f"{len(groups)} groups"))
         write_results(results, folder / "results.nxs")
         return folder, results
+
+
+def _command() -> str:
+    """The command line that started this, its paths absolute: it can be given again from any folder."""
+    words = [
+        str(Path(w).resolve()) if not w.startswith("-") and Path(w).exists() else w for w in sys.argv[2:]
+    ]
+    return shlex.join(["operando", *sys.argv[1:2], *words])
 
 
 @contextmanager

@@ -9,6 +9,9 @@ import xarray as xr
 
 from .clock_signals import collector_ring, layer_of
 
+#: a column whose position is known this much worse than the typical one does not count
+VAGUE = 5.0
+
 
 def plating_groups(groups: dict[str, xr.Dataset], experiment: dict[str, Any]) -> dict[str, xr.Dataset]:
     """`plating` (areal charge and Faraday thickness at each map) and `plating/balance` where a collector is followed.
@@ -46,10 +49,14 @@ def plating_groups(groups: dict[str, xr.Dataset], experiment: dict[str, Any]) ->
 
 
 def _rise(layer: xr.Dataset, first: int) -> tuple[xr.DataArray, xr.DataArray]:
-    """Mean over the columns of the change of position; error of the fits, or the scatter of columns if larger."""
+    """Mean over the columns of the change of position; error of the fits, or the scatter of columns if larger.
+
+    Columns known `VAGUE` times worse than the median of their map are left out: one lost collector is no average.
+    """
     moved = layer["position"] - layer["position"].isel(time=first, drop=True)
     error = (layer["position_err"] ** 2 + layer["position_err"].isel(time=first, drop=True) ** 2) ** 0.5
-    error = error.where(np.isfinite(moved))
+    clear = np.isfinite(moved) & (error <= VAGUE * error.where(np.isfinite(moved)).median("x"))
+    moved, error = moved.where(clear), error.where(clear)
     count = moved.notnull().sum("x")
     fitted = (error**2).sum("x") ** 0.5 / count.where(count > 0)
     scatter = moved.std("x", ddof=1) / count.where(count > 1) ** 0.5

@@ -9,6 +9,8 @@ from operando.core import Flag
 
 #: a reason is worth a sentence from this share of the measured points on
 WORTH_SAYING = 0.01
+#: a line nearer than so many peak widths (sigma) is not apart
+CLEAR_WIDTHS = 3.0
 
 
 WORDS = {
@@ -22,7 +24,7 @@ WORDS = {
 def look_at(groups: dict[str, xr.Dataset]) -> list[str]:
     """Sentences on missing frames, lost beam, and flagged fits."""
     overview = groups["xrd"]
-    return [*_missing(overview), *_beam_lost(overview), *_fits(groups)]
+    return [*_missing(overview), *_beam_lost(overview), *_fits(groups), *_neighbours(groups)]
 
 
 def _missing(overview: xr.Dataset) -> list[str]:
@@ -61,4 +63,26 @@ def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
                     sentences.append(
                         f"{name.removeprefix('xrd/')} {family}: {share:.0%} of the peaks {words}"
                     )
+    return sentences
+
+
+def _neighbours(groups: dict[str, xr.Dataset]) -> list[str]:
+    """Rings that another line of the stated phases lies under: their single peaks may be drawn towards it."""
+    lines = groups.get("xrd/reflections", xr.Dataset())
+    sentences = []
+    for name in lines["ring"].values if "ring" in lines else ():
+        ring = groups.get(f"xrd/{name}", xr.Dataset())
+        if not name or "width" not in ring or not np.isfinite(ring["width"]).any():
+            continue
+        at = float(lines["q"].values[lines["ring"].values == name][0])
+        near = np.abs(lines["q"].values - at) < CLEAR_WIDTHS * float(ring["width"].median())
+        others = [
+            f"{p}({h.replace(' ', '')})"
+            for p, h, q in zip(
+                lines["phase"].values[near], lines["hkl"].values[near], lines["q"].values[near], strict=True
+            )
+            if abs(q - at) > 1e-6
+        ]
+        if others:
+            sentences.append(f"{name}: {', '.join(others)} near enough to bias its positions")
     return sentences

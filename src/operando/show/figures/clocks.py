@@ -40,6 +40,7 @@ def alignment(found: xr.Dataset) -> Exhibit:
     upper.tick_params(labelbottom=False)
     upper.set_ylabel(axis_label(str(found.attrs["signal"]), prefixed))
     lower.set(ylabel=f"current / {current_unit}", xlabel=f"time since the first frame / {unit}")
+    signal = str(found.attrs["signal"])
     offset, sigma = (float(found.attrs[f"clock_{k}"]) for k in ("offset_s", "offset_err_s"))
     size = with_error(offset, sigma, "s") if sigma > 0 else f"{number(offset)} s as stated"
     table = pd.DataFrame(
@@ -47,7 +48,7 @@ def alignment(found: xr.Dataset) -> Exhibit:
     )
     return Exhibit(
         "alignment", "Do the clocks agree",
-        f"{str(found.attrs['signal']).capitalize()}, less the mean of each row or column, and the current of the "
+        f"{signal[:1].upper()}{signal[1:]}, less the mean of each row or column, and the current of the "
         f"cycler put on the detector's clock (offset {size}). Dotted: switches of the current, grey: their error."
         f"{told}",
         "An image signal and the current against time with the switches marked.", figure, table,
