@@ -96,9 +96,7 @@ def test_folder_lists_its_files_and_the_bad_one(tmp_path):
     assert [where for _, where, _ in look.rows] == ["series_data_000001.h5", "series_master.h5", "zzz.h5"]
 
 
-def test_poni_zarr_and_results(tmp_path):
-    import xarray as xr
-
+def test_poni_and_results(tmp_path):
     config = '{"pixel1": 1e-4, "pixel2": 1e-4, "orientation": 3}'
     poni = f"poni_version: 2.1\nDetector: Detector\nDetector_config: {config}\n"
     (tmp_path / "a.poni").write_text(
@@ -107,14 +105,20 @@ def test_poni_zarr_and_results(tmp_path):
     look = inspect(tmp_path / "a.poni")
     assert look.readable
     assert row(look, "distance")[1] == "250 mm"
-    xr.Dataset({"c": ("x", np.arange(3.0))}).to_zarr(tmp_path / "s.zarr", consolidated=False)
-    assert row(inspect(tmp_path / "s.zarr"), "array") == ("c", "3 float64")
     with h5py.File(tmp_path / "results.nxs", "w") as file:
         file.attrs["format"] = "operando-results/1"
         group = file.create_group("entry/xrd")
         group.attrs["NX_class"] = "NXdata"
         group["total_counts"], group["total_counts_err"] = np.zeros(3), np.zeros(3)
     assert row(inspect(tmp_path), "group") == ("xrd", "total_counts")
+
+
+def test_zarr(tmp_path):
+    pytest.importorskip("zarr")
+    import xarray as xr
+
+    xr.Dataset({"c": ("x", np.arange(3.0))}).to_zarr(tmp_path / "s.zarr", consolidated=False)
+    assert row(inspect(tmp_path / "s.zarr"), "array") == ("c", "3 float64")
 
 
 def test_cycler_file(tmp_path):
