@@ -17,7 +17,9 @@ app = typer.Typer(
     help="From detector frames and a cycler file to maps of what lithium does in a working battery.",
 )  # fmt: skip
 
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write to.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder to write to; default: run/ beside the file.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what was decided and why.")]
 
 
