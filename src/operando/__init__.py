@@ -1,7 +1,8 @@
 """operando: from detector frames and a cycler file to maps of what lithium does in a working battery.
 
 `import operando as op` gives the nouns (`op.Geometry`, `op.Phase`, `op.ScanGrid` ...) and the rooms (`op.read`,
-`op.stream`, `op.diffraction`, `op.echem`, `op.twin`, `op.flow`, `op.show`). Everything is loaded on first use.
+`op.stream`, `op.diffraction`, `op.tomography`, `op.compton`, `op.microscopy`, `op.echem`, `op.models`, `op.transport`,
+`op.twin`, `op.flow`, `op.show`). Everything is loaded on first use.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-ROOMS = ("core", "diffraction", "echem", "flow", "read", "show", "stream", "twin")
+ROOMS = (
+    "compton", "core", "diffraction", "echem", "flow", "microscopy", "models", "read", "show", "stream",
+    "tomography", "transport", "twin",
+)  # fmt: skip
 NOUNS = (
     "ArrayFrames", "Beam", "Cell", "Flag", "FrameBlock", "Frames", "Geometry", "Layer", "OperandoError", "Phase",
     "Reflection", "Scan", "ScanGrid", "Sums", "merge",

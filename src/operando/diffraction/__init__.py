@@ -5,8 +5,7 @@ Names are imported on first use, because the kernels behind them take a second t
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from operando.core.lazy import lazy
 
 _HOME = {
     "peaks": ["fit_peaks"],
@@ -33,15 +32,4 @@ _HOME = {
     "circular": ["azimuth_tests", "circular_mean", "kuiper", "prediction_test", "rayleigh"],
     "strain": ["principal_strains", "ring_strain", "strain_rate"],
 }
-_WHERE = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted(_WHERE)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy(__name__, _HOME)

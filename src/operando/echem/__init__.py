@@ -5,32 +5,22 @@ Functions take the table of `read.cycler` (a Dataset over `record`) or plain arr
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from operando.core.lazy import lazy
 
 _HOME = {
-    "Clock": "clock", "at": "clock",
-    "current_events": "events", "find_clock": "events", "event_offsets": "events", "combine_offsets": "events",
-    "steps": "cycling", "cycles": "cycling", "rate_capability": "cycling", "critical_current_density": "cycling",
-    "branch": "differential", "differential_capacity": "differential", "differential_voltage": "differential",
-    "voltage_noise": "differential", "ordering_point": "ordering", "lithium_content": "ordering",
-    "faraday_thickness": "plating", "plated": "plating",
-    "lithium_balance": "balance", "thin": "curves", "alignment": "curves", "nyquist": "curves", "summary": "curves",
-    "film_diffusion": "transient", "cottrell": "transient", "sweep_onset": "transient",
-    "kramers_kronig": "consistency", "fit_circuit": "circuits", "fit_series": "circuits",
-    "circuit_impedance": "circuits", "choose_circuit": "guess",
-    "fit_from_guess": "guess", "conductivity": "materials", "area_resistance": "materials",
-    "arrhenius": "materials",
-}  # fmt: skip
+    "clock": ["Clock", "at"],
+    "events": ["current_events", "find_clock", "event_offsets", "combine_offsets"],
+    "cycling": ["steps", "cycles", "rate_capability", "critical_current_density"],
+    "differential": ["branch", "differential_capacity", "differential_voltage", "voltage_noise"],
+    "ordering": ["ordering_point", "lithium_content"],
+    "plating": ["faraday_thickness", "plated"],
+    "balance": ["lithium_balance"],
+    "curves": ["thin", "alignment", "nyquist", "summary"],
+    "transient": ["film_diffusion", "cottrell", "sweep_onset"],
+    "consistency": ["kramers_kronig"],
+    "circuits": ["fit_circuit", "fit_series", "circuit_impedance"],
+    "guess": ["choose_circuit", "fit_from_guess"],
+    "materials": ["conductivity", "area_resistance", "arrhenius"],
+}
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__, __all__ = lazy(__name__, _HOME)
