@@ -12,7 +12,8 @@ import numpy as np
 from operando.core import Geometry, Phase, Reflection, Scan, ScanGrid
 from operando.core.errors import ExperimentError, GeometryError, GridError, InputError, MaskMissing
 
-from .experiment import Experiment, RingSection, XrdSection
+from .experiment import Experiment
+from .sections import RingSection, XrdSection
 
 log = logging.getLogger("operando.flow")
 

@@ -14,7 +14,6 @@ import xarray as xr
 from operando.core import DeadCounted, FrameRange, Scan, ScanGrid, digest
 from operando.core.errors import GridError, InputError
 
-from .experiment import XrdSection
 from .facts import grid_of, phases
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
@@ -25,6 +24,7 @@ from .orientation import check_flip
 from .plan import Plan, plan_for
 from .reduce import merge_parts, parts_of, reduce_frames
 from .science import science_groups, two_phase_rings
+from .sections import XrdSection
 from .stage import KEY
 from .timeline import clock_groups
 

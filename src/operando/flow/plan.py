@@ -12,8 +12,9 @@ from operando import diffraction, stream
 from operando.core import Geometry, Scan
 from operando.core.errors import GeometryError, InputError
 
-from .experiment import Experiment, XrdSection
+from .experiment import Experiment
 from .facts import Ring, correction_image, geometry_of, mask_of, rings_of
+from .sections import XrdSection
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from operando import diffraction
 from operando.core import Flag
 from operando.core.errors import ExperimentError, InputError
 
-from .experiment import Experiment, LithiumSection, RingSection
+from .experiment import Experiment
+from .sections import LithiumSection, RingSection
 
 if TYPE_CHECKING:
     from .job import Run

@@ -1,0 +1,12 @@
+"""Tables of the experiment file, one module a technique."""
+
+from .base import Section
+from .cell import CellSection, LayerSection, PhaseSection
+from .cycler import CyclerSection, ImpedanceSection
+from .lithium import LithiumSection
+from .xrd import GridSection, RingSection, XrdSection
+
+__all__ = [
+    "CellSection", "CyclerSection", "GridSection", "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection",
+    "RingSection", "Section", "XrdSection",
+]  # fmt: skip

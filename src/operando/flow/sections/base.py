@@ -1,0 +1,26 @@
+"""What all tables of the experiment file share."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Number = Annotated[float, Field(strict=True)]  # "8" and true are no numbers
+Whole = Annotated[int, Field(strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Positive = Annotated[Number, Field(gt=0)]
+Side = Annotated[Whole, Field(gt=0, le=20_000)]
+Degrees = Annotated[Number, Field(ge=-360, le=360)]
+Word = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """Every table of the file: unknown keys are errors, values cannot be changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    #: keys that hold paths, each with the values that are words and no paths
+    paths: ClassVar[dict[str, tuple[str, ...]]] = {}
+    #: keys that hold patterns of paths; resolved to the files that match, in natural order
+    patterns: ClassVar[tuple[str, ...]] = ()
