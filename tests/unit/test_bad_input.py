@@ -673,7 +673,7 @@ def app():
     del thing  # the callback gets the signal, and Python drops what it raises
     time.sleep(30)
 
-cli.app, sys.argv = app, ["operando", "run"]
+cli.errors.app, sys.argv = app, ["operando", "run"]
 cli.main()
 """
     done = subprocess.run(

@@ -1,0 +1,63 @@
+"""run: an experiment file to results and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from operando.core.errors import InputError
+
+from .app import Output, Verbose, app
+
+
+@app.command()
+def run(
+    experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).")],
+    output: Output = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE that beats the file, e.g. xrd.mask=none")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    verbose: Verbose = False,
+) -> None:
+    """Analyse everything an experiment file names. Run it again after an interruption: it continues.
+
+    Example: operando run experiment.toml --set xrd.mask=none
+    """
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+    analyse(terminal, experiment, output, dict(_assignment(text) for text in set_ or []), report)
+
+
+def analyse(
+    terminal, experiment: Path, output: Path | None, overrides: dict[str, Any], report: bool = True
+) -> Path:
+    from operando import flow
+
+    with terminal:
+        folder, results = flow.run(experiment, output, overrides=overrides, listener=terminal.listener())
+        page = folder / "report.html"
+        if report:
+            from operando import show
+
+            terminal.say("report", "drawing figures")
+            show.write_report(results, page)
+        terminal.say("results", f"{folder / 'results.nxs'}" + (f" · {page}" if report else ""))
+        terminal.notes(results.notes)
+    return page if report else folder
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """`key=value`, the value as TOML where it is valid TOML, else as a word."""
+    import tomllib
+
+    key, sep, value = text.partition("=")
+    if not sep:
+        raise InputError(f"--set needs KEY=VALUE, found {text!r}", fix="For example: --set xrd.mask=none")
+    try:
+        return key.strip(), tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

@@ -1,0 +1,101 @@
+"""demo and simulate: experiments of which the truth is known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from operando.core.errors import InputError
+
+from .app import Verbose, app
+from .run import analyse
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
+        "operando-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Another seed makes another cell.", min=0)] = 1,
+    browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in the browser.")] = True,
+    verbose: Verbose = False,
+) -> None:
+    """Make a small twin experiment, analyse it, open the report. No data needed.
+
+    Example: operando demo
+    """
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+    with terminal:
+        _twin_of_demo(terminal, output / "data", seed)
+    page = analyse(terminal, output / "data" / "experiment.toml", output / "run", {})
+    if browse and sys.stdout.isatty():
+        typer.launch(page.resolve().as_uri())
+
+
+def _twin_of_demo(terminal, folder: Path, seed: int) -> None:
+    """The demo's twin: that of an earlier demo where it is complete and the same, else a new one."""
+    import shutil
+
+    from operando.twin.film import FilmCell, Truth
+
+    if not folder.exists():
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _simulate(terminal, "demo", partial, seed)
+        partial.rename(folder)
+    elif Truth.load(folder).cell != FilmCell.demo(seed=seed):
+        raise InputError(
+            "this folder holds another twin", where=str(folder), fix="Choose another folder with --output."
+        )
+    terminal.say("twin", f"{folder}: raw files, cycler file, geometry, truth")
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path, typer.Argument(help="Folder to write the experiment to.")],
+    preset: Annotated[
+        str, typer.Option(help="demo: small; paper: Eiger 4M, 100 maps of 49 x 49 (340 GB).")
+    ] = "demo",
+    maps: Annotated[int | None, typer.Option(help="Number of maps.", min=1)] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows of a map (z).", min=1)] = None,
+    columns: Annotated[int | None, typer.Option(help="Columns of a map (x).", min=1)] = None,
+    layout: Annotated[str, typer.Option(help="bliss, eiger or single.")] = "bliss",
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
+    verbose: Verbose = False,
+) -> None:
+    """Write a twin of a thin-film cell: raw files as a beamline writes them, cycler file, geometry, and the truth.
+
+    Example: operando simulate twin/ --maps 4 --rows 20 --columns 5
+    """
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+    with terminal:
+        changes = {"maps": maps, "rows": rows, "columns": columns}
+        _simulate(
+            terminal, preset, output, seed, layout, **{k: v for k, v in changes.items() if v is not None}
+        )
+        terminal.say("twin", f"{output}: raw files, cycler file, geometry, truth")
+
+
+def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: Any) -> None:
+    from dataclasses import replace
+
+    from operando.twin.film import FilmCell, simulate
+
+    presets = {"demo": FilmCell.demo, "paper": FilmCell.paper}
+    if preset not in presets:
+        raise InputError(f"no preset called {preset!r}", fix=f"Choose one of: {', '.join(presets)}.")
+    if (folder / "raw").exists():
+        raise InputError(
+            "this folder already holds raw data, which is never overwritten",
+            where=str(folder),
+            fix="Choose another folder.",
+        )
+    cell = replace(presets[preset](), seed=seed, **changes)
+    simulate(cell, folder, layout=layout, progress=terminal.bar("twin"))
