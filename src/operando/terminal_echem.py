@@ -11,7 +11,7 @@ from .terminal import TOPIC
 
 if TYPE_CHECKING:
     from operando.flow.results import Results
-    from operando.show.echem_words import Table
+    from operando.show.table import Table
 
 MOST = 16  # rows of a table; the page and --json have all
 #: columns that the page has room for and a terminal has not

@@ -88,7 +88,7 @@ def test_an_inert_phase_is_said_not_to_change(results):
 
 
 def test_what_was_measured_counts_frames_and_charge(results):
-    text = " ".join(sentences.what_was_measured(results.groups))
+    text = " ".join(sentences.what_was_measured(results.groups, []))
     frames = int(results.groups["xrd"]["frames"].sum())
     assert f"{frames:,} frames".replace(",", "\u202f") in text
     assert "2 points have no frame" in text

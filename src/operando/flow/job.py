@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ log = logging.getLogger("operando.flow")
 
 #: the experiment as resolved, beside its results, and how that file begins
 KEPT, RESOLVED = "experiment.toml", "# as resolved from "
+
+#: techniques: section of the experiment file, and the recipe `(job, groups, table)` that adds its groups, in this order
+RECIPES = {"xrd": "microxrd:micro_xrd"}
 
 
 def _silent(*_: Any) -> None:
@@ -61,7 +65,6 @@ def run(
     Finished stages of an earlier run in the same folder are found again, so a killed run continues. Raises
     `ExperimentError` and other `OperandoError`s for what the user can mend, `Busy` when another process has the folder.
     """
-    from .microxrd import micro_xrd
     from .timeline import electrochemistry, impedance
 
     path = Path(path)
@@ -78,8 +81,10 @@ def run(
         groups: dict[str, xr.Dataset] = {}
         table = electrochemistry(job, groups)
         impedance(job, groups)
-        if experiment.xrd is not None:
-            micro_xrd(job, groups, table)
+        for section, recipe in RECIPES.items():
+            if getattr(experiment, section) is not None:
+                module, _, function = recipe.partition(":")
+                getattr(import_module(f"operando.flow.{module}"), function)(job, groups, table)
         results = Results(
             experiment.title, experiment.model_dump(mode="json", exclude_none=True), groups, stages.processes,
             job.notes, describe_machine(), command or _command(),

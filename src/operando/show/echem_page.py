@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import echem_words
-from .echem_words import Table
 from .figures import echem, impedance
 from .report import environment, framed
 from .style import Exhibit
+from .table import Table
 
 if TYPE_CHECKING:
     from operando.flow.results import Results

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +10,13 @@ import xarray as xr
 
 from operando.core.flags import Flag
 
+from .table import Table
 from .text import MINUS, duration, grouped, listed, number, reason, scaled, with_error
 
 if TYPE_CHECKING:
     from operando.flow.results import Results
 
 OWN = {"time", "utc", "voltage", "current", "capacity", "step", "cycle"}
-
-
-@dataclass
-class Table:
-    """Rows of text under columns; `note` tells what the columns are, in one sentence."""
-
-    name: str
-    title: str
-    columns: list[str]
-    rows: list[list[str]] = field(default_factory=list)
-    note: str = ""
 
 
 def facts(results: Results) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .chapters import Chapter, chapters
 from .figures import cell, clocks, composite, cycler, lattice, maps, pattern, quality, rows
 from .figures.science import science_figures
 from .style import Exhibit
@@ -32,10 +33,20 @@ class Gallery:
     counts: pd.DataFrame = field(default_factory=pd.DataFrame)
     positions: pd.DataFrame = field(default_factory=pd.DataFrame)
     absent: list[str] = field(default_factory=list)
+    chapters: list[Chapter] = field(default_factory=list)
 
     def everything(self) -> list[Exhibit]:
         by_ring = [exhibit for some in self.lattice.values() for exhibit in some]
-        return [*self.measured, *self.changed, *by_ring, *self.patterns, *self.electro, *self.believed]
+        others = [exhibit for chapter in self.chapters for exhibit in [*chapter.figures, *chapter.checks]]
+        return [
+            *self.measured,
+            *self.changed,
+            *by_ring,
+            *self.patterns,
+            *self.electro,
+            *others,
+            *self.believed,
+        ]
 
 
 def ring_groups(groups: dict[str, xr.Dataset], experiment: dict | None = None) -> dict[str, xr.Dataset]:
@@ -54,8 +65,10 @@ def draw_all(results: Results) -> Gallery:
     """Draw every figure that the groups at hand allow."""
     groups, experiment = results.groups, results.experiment
     gallery = Gallery(ring_groups(groups, experiment))
+    gallery.chapters = chapters(results)
     _measured(gallery, groups, experiment)
-    _changed(gallery, groups, experiment)
+    if "xrd" in groups or not gallery.chapters:
+        _changed(gallery, groups, experiment)
     _patterns(gallery, groups, experiment)
     _electro(gallery, groups)
     _believed(gallery, groups)

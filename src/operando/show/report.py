@@ -102,7 +102,7 @@ def page(results: Results, gallery: Gallery) -> dict[str, Any]:
     groups, rings = results.groups, gallery.rings
     return {
         "title": results.title, "notes": results.notes, "gallery": gallery, "started": started(groups),
-        "measured": sentences.what_was_measured(groups),
+        "measured": sentences.what_was_measured(groups, gallery.chapters),
         "headlines": sentences.headlines(rings),
         "changes": {name: sentences.lattice_changes(name, ring) for name, ring in rings.items()},
         "amounts": [sentences.intensity_change(name, ring) for name, ring in rings.items() if "intensity" in ring],

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
 from .summary import Mean, against_time, called, error_of, families, good, lattice_name, mean, one_family
 from .text import MINUS, duration, grouped, listed, number, plural, pretty, reason, scaled, with_error
 
+if TYPE_CHECKING:
+    from .chapters import Chapter
 
-def what_was_measured(groups: dict[str, xr.Dataset]) -> list[str]:
-    """Maps, points, frames, duration; what the cell did meanwhile."""
-    found = [_maps(groups["xrd"])] if "xrd" in groups else ["No X-ray maps are in these results."]
-    return found + _cycled(groups)
+
+def what_was_measured(groups: dict[str, xr.Dataset], chapters: list[Chapter]) -> list[str]:
+    """Maps, points, frames, duration; what other techniques measured; what the cell did meanwhile."""
+    others = [sentence for chapter in chapters for sentence in chapter.measured]
+    if "xrd" not in groups and others:
+        return others
+    first = _maps(groups["xrd"]) if "xrd" in groups else "No X-ray maps are in these results."
+    return [first, *others, *_cycled(groups)]
 
 
 def _maps(xrd: xr.Dataset) -> str:
