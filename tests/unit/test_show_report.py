@@ -6,7 +6,6 @@ import base64
 import gzip
 import io
 import re
-import time
 from html.parser import HTMLParser
 
 import numpy as np
@@ -156,10 +155,8 @@ def test_csv_holds_the_values_that_are_drawn(results, html):
     assert row["error"] == pytest.approx(float(there["c_err"]), rel=1e-5)
 
 
-def test_size_and_time(results, tmp_path):
-    start = time.perf_counter()
+def test_size(results, tmp_path):
     path = write_report(results, tmp_path / "report.html")
-    assert time.perf_counter() - start < 10
     assert path.stat().st_size < 5_000_000
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
