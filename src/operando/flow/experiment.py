@@ -13,13 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from operando.core.errors import ExperimentError
 
 from .sections import (
-    CellSection,
-    CyclerSection,
-    ImpedanceSection,
-    LithiumSection,
-    PhaseSection,
-    Section,
-    XrdSection,
+    CellSection, CyclerSection, EpitaxySection, ImpedanceSection, LithiumSection, PhaseSection, Section, XrdSection,
 )  # fmt: skip
 from .toml_lines import describe, line_of
 
@@ -34,6 +28,7 @@ class Experiment(Section):
     impedance: ImpedanceSection | None = None
     xrd: XrdSection | None = None
     lithium: LithiumSection | None = None
+    epitaxy: EpitaxySection | None = None
 
     @model_validator(mode="after")
     def lithium_has_its_ring(self):
@@ -41,6 +36,15 @@ class Experiment(Section):
         if self.lithium is not None and self.lithium.ring not in names:
             known = ", ".join(names) or "none"
             raise ValueError(f"lithium: ring {self.lithium.ring!r} is not among those of [xrd]: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def epitaxy_has_its_grains(self):
+        if self.epitaxy is not None:
+            if not any(ring.grains for ring in (self.xrd.rings if self.xrd else [])):
+                raise ValueError("epitaxy: no ring of [xrd] has grains = true")
+            if self.epitaxy.substrate not in self.phases:
+                raise ValueError(f"epitaxy: substrate {self.epitaxy.substrate!r} is not among [phases]")
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from operando.core import Scan, ScanGrid, Sums
 from operando.core.frames import Frames
 
 from .gather import map_times
+from .grain_limit import limit_group
 from .plan import Plan
 from .stage import DETAIL, versioned
 
@@ -61,9 +62,13 @@ def grain_groups(
     facts = {"ring": name, "background": grains.attrs["background"], "rule": grains.attrs["rule"]}
     around = diffraction.azimuth_map(grains, bin_deg=AZIMUTH_BIN_DEG).to_dataset(name="grains")
     around["grains"].attrs["long_name"] = "grains in each bin of azimuth"
+    limit = limit_group(job, job.stages.stage(
+        ring_images, {"frames": scans[order[0]].frames}, {"window": window, "grid": grids[order[0]]}, name="grains"
+    ))  # fmt: skip
     return {
         "grains/table": grains.assign_attrs(ring=name), "grains/tracks": tracks.assign_attrs(facts),
         "grains/counts": counts.assign_attrs(facts), "grains/azimuth": around.assign_attrs(facts),
+        **limit,
     }  # fmt: skip
 
 

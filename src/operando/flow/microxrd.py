@@ -14,6 +14,7 @@ import xarray as xr
 from operando.core import DeadCounted, FrameRange, Scan, ScanGrid, digest
 from operando.core.errors import GridError, InputError
 
+from .around import ring_around, roundness, standard_distance
 from .facts import grid_of, phases
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
@@ -22,7 +23,9 @@ from .lithium import plating_groups
 from .notes import look_at
 from .orientation import check_flip
 from .plan import Plan, plan_for
+from .ratios import family_ratios
 from .reduce import merge_parts, parts_of, reduce_frames
+from .relation import epitaxy_groups
 from .science import science_groups, two_phase_rings
 from .sections import XrdSection
 from .stage import KEY
@@ -62,12 +65,28 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     groups.update(join_maps(maps, scans, grids))
     q = groups["xrd/pattern"]["q"].values
     groups["xrd/reflections"] = reflections(plan.rings, phases(job.experiment), (q[0], q[-1]))
+    groups |= ring_groups(groups, plan, xrd)
     groups |= science_groups(job, groups)
     groups |= grain_groups(job, plan, scans, grids)
+    groups |= epitaxy_groups(groups, job.experiment)
     if table is not None:
         groups |= clock_groups(job, table, groups)
         groups |= plating_groups(groups, job.experiment.model_dump())
     job.notes.extend(look_at(groups))
+
+
+def ring_groups(groups: dict[str, xr.Dataset], plan: Plan, xrd: XrdSection) -> dict[str, xr.Dataset]:
+    """How round each ring is, the ratio of its families, and the distance that the ring of a standard tells."""
+    found = {}
+    for ring in plan.rings:
+        place = f"xrd/{ring.name}"
+        found[f"{place}/sectors"] = roundness(groups[f"{place}/sectors"])
+        if groups[place].sizes["family"] > 1:
+            found[f"{place}/ratio"] = family_ratios(groups[place])
+        if ring.name == xrd.standard:
+            sectors = groups[f"{place}/sectors"]
+            found["xrd/standard"] = standard_distance(sectors, ring, plan.geometry, xrd.standard_d_err_A)
+    return found
 
 
 def _one_map(
@@ -84,7 +103,8 @@ def _one_map(
         "grid": grid, "rings": plan.rings, "reference": plan.reference, "behind": plan.behind, "points": plan.points,
         "pixels": plan.pixels, "two_phases": tuple(sorted(two_phase_rings(job.experiment))),
     }  # fmt: skip
-    return job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map")
+    around = job.stages.stage(ring_around, {"reduced": reduced}, {"rings": plan.rings}, name="around")
+    return {**job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map"), **around}
 
 
 def _counted(scan: Scan, xrd: XrdSection) -> Scan:

@@ -3,10 +3,11 @@
 from .base import Section
 from .cell import CellSection, LayerSection, PhaseSection
 from .cycler import CyclerSection, ImpedanceSection
+from .epitaxy import EpitaxySection
 from .lithium import LithiumSection
 from .xrd import GridSection, RingSection, XrdSection
 
 __all__ = [
-    "CellSection", "CyclerSection", "GridSection", "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection",
-    "RingSection", "Section", "XrdSection",
+    "CellSection", "CyclerSection", "EpitaxySection", "GridSection", "ImpedanceSection", "LayerSection",
+    "LithiumSection", "PhaseSection", "RingSection", "Section", "XrdSection",
 ]  # fmt: skip

@@ -101,6 +101,8 @@ class XrdSection(Section):
     flat: Word | None = None
     dark: Word | None = None
     splitting: Literal["none", "bbox"] = "none"
+    standard: Word | None = None
+    standard_d_err_A: Annotated[Number, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def rings_are_distinct(self):
@@ -108,4 +110,6 @@ class XrdSection(Section):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"two rings are called {twice.pop()!r}")
+        if self.standard is not None and self.standard not in names:
+            raise ValueError(f"standard: no ring is called {self.standard!r}")
         return self
