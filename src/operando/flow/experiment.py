@@ -13,7 +13,14 @@ from pydantic import Field, ValidationError, model_validator
 from operando.core.errors import ExperimentError
 
 from .sections import (
-    CellSection, CyclerSection, EpitaxySection, ImpedanceSection, LithiumSection, PhaseSection, Section, XrdSection,
+    CellSection,
+    CyclerSection,
+    EpitaxySection,
+    ImpedanceSection,
+    LithiumSection,
+    PhaseSection,
+    Section,
+    XrdSection,
 )  # fmt: skip
 from .toml_lines import describe, line_of
 
