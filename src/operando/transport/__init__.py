@@ -2,4 +2,8 @@
 
 from operando.core.lazy import lazy
 
-__getattr__, __dir__, __all__ = lazy(__name__, {})
+_HOME = {
+    "constriction": ["Slab", "contact_current", "constriction_series"],
+}
+
+__getattr__, __dir__, __all__ = lazy(__name__, _HOME)
