@@ -1,0 +1,167 @@
+"""Numba kernels: from surfaces and seeds to voxels, and sums along rays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+AIR, STEEL, LITHIUM, VOID, INTERPHASE, ELECTROLYTE, PORE, CASING = range(8)
+#: material above each surface, beginning below the first
+STACK = np.array([STEEL, LITHIUM, VOID, INTERPHASE, ELECTROLYTE, INTERPHASE, VOID, LITHIUM, STEEL])
+
+
+@njit(cache=True, nogil=True)
+def layer_shares(surfaces, y, x, sub, low, voxel, shares):
+    """shares[m] = part of the voxel (low, low + voxel) of column (y, x) in material m: overlaps of sub-columns."""
+    shares[:] = 0.0
+    weight = 1.0 / (sub * sub)
+    for j in range(y * sub, (y + 1) * sub):
+        for i in range(x * sub, (x + 1) * sub):
+            before = 0.0
+            for k in range(8):
+                below = (surfaces[k, j, i] - low) / voxel
+                below = min(max(below, 0.0), 1.0)
+                shares[STACK[k]] += weight * (below - before)
+                before = below
+            shares[STEEL] += weight * (1.0 - before)
+
+
+@njit(cache=True, nogil=True)
+def material_height(z, nodes, heights, swelling_bottom, swelling_top):
+    """Own coordinate of the electrolyte now at height z: linear between nodes, stretched by the swelling outside.
+
+    nodes    (n,) own coordinates, heights (n,) where they are now, both growing
+    """
+    last = len(nodes) - 1
+    if z <= heights[0]:
+        return nodes[0] - (heights[0] - z) / swelling_bottom
+    if z >= heights[last]:
+        return nodes[last] + (z - heights[last]) / swelling_top
+    low, high = 0, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        if heights[middle] <= z:
+            low = middle
+        else:
+            high = middle
+    part = (z - heights[low]) / (heights[high] - heights[low])
+    return nodes[low] + part * (nodes[high] - nodes[low])
+
+
+@njit(cache=True, nogil=True)
+def grain_density(z, y, x, step, seeds, boundary_um, loss, soft_um):
+    """Relative density of the grain of the nearest seed, mixed over `soft_um` with the next, less at boundaries."""
+    nz, ny, nx, _ = seeds.shape
+    cz, cy, cx = math.floor(z / step), math.floor(y / step), math.floor(x / step)
+    first, second, value, other = 1e30, 1e30, 0.0, 0.0
+    for dz in range(-1, 2):
+        for dy in range(-1, 2):
+            for dx in range(-1, 2):
+                seed = seeds[(cz + dz) % nz, (cy + dy) % ny, (cx + dx) % nx]
+                rz, ry, rx = (
+                    (cz + dz + seed[0]) * step - z, (cy + dy + seed[1]) * step - y, (cx + dx + seed[2]) * step - x
+                )  # fmt: skip
+                distance = rz * rz + ry * ry + rx * rx
+                if distance < first:
+                    second, other = first, value
+                    first, value = distance, seed[3]
+                elif distance < second:
+                    second, other = distance, seed[3]
+    gap = math.sqrt(second) - math.sqrt(first)  # twice the distance from the boundary, about
+    part = 0.5 + 0.5 * min(gap / soft_um, 1.0)
+    edge = 1.0 - loss * math.exp(-((gap / (2.0 * boundary_um)) ** 2))
+    return (1.0 + part * value + (1.0 - part) * other) * edge
+
+
+@njit(cache=True, nogil=True)
+def pore_share(z, y, x, step, pores, voxel, first_bottom, first_top, x0, y0, pitch, margin):
+    """Share of a voxel in pores, by the distance to the nearest wall. No pore comes within `margin` of a face."""
+    nz, ny, nx, _ = pores.shape
+    cz, cy, cx = math.floor(z / step), math.floor(y / step), math.floor(x / step)
+    share = 0.0
+    count_y, count_x = first_bottom.shape
+    for dz in range(-1, 2):
+        for dy in range(-1, 2):
+            for dx in range(-1, 2):
+                pore = pores[(cz + dz) % nz, (cy + dy) % ny, (cx + dx) % nx]
+                radius = pore[3]
+                pz, py, px = (
+                    (cz + dz + pore[0]) * step,
+                    (cy + dy + pore[1]) * step,
+                    (cx + dx + pore[2]) * step,
+                )
+                reach = radius + voxel
+                distance = (pz - z) ** 2 + (py - y) ** 2 + (px - x) ** 2
+                if radius <= 0.0 or distance >= reach * reach:
+                    continue
+                j = min(max(round((py - y0) / pitch), 0), count_y - 1)
+                i = min(max(round((px - x0) / pitch), 0), count_x - 1)
+                if pz - radius - margin < first_bottom[j, i] or pz + radius + margin > first_top[j, i]:
+                    continue
+                inside = 0.5 + (radius - math.sqrt(distance)) / voxel
+                share = max(share, min(inside, 1.0))
+    return share
+
+
+@njit(cache=True, nogil=True)
+def fill_voxels(
+    surfaces, sub, voxel, rows, inside, casing, first, front, swelling, rise, shift, corner, grain_step, grains,
+    grain_edge, pore_step, pores, margin, mu, delta, labels, out_mu, out_delta,
+):  # fmt: skip
+    """Fill (rows, y, x) labels, attenuation and refraction from surfaces, displacement and texture.
+
+    rows      (first, last) rows of the volume, out_* have last - first
+    inside    (y, x) share of each column in the pellet, casing: in the casing
+    shift     (x, y, z) drift, corner: position of column 0 in the section
+    grain_edge (boundary_um, loss); mu, delta (8,) by material
+    """
+    count = inside.shape[0]
+    levels = rise.shape[0]
+    shares = np.zeros(8)
+    nodes, heights = np.empty(levels), np.empty(levels)
+    for y in range(count):
+        own_y = corner + y * voxel - shift[1]
+        for x in range(count):
+            own_x = corner + x * voxel - shift[0]
+            for level in range(levels):
+                part = level / (levels - 1)
+                nodes[level] = front[0, y, x] * (1 - part) + front[1, y, x] * part
+                heights[level] = nodes[level] + rise[level, y, x] + shift[2]
+            around = casing[y, x]
+            pellet = inside[y, x]
+            for row in range(rows[0], rows[1]):
+                low = row * voxel
+                if pellet > 0.0:
+                    layer_shares(surfaces, y, x, sub, low, voxel, shares)
+                else:
+                    shares[:] = 0.0
+                density = 1.0
+                solid = shares[ELECTROLYTE] + shares[INTERPHASE]
+                if solid > 0.0:
+                    own = material_height(low + voxel / 2, nodes, heights, swelling[0], swelling[1])
+                    density = grain_density(
+                        own, own_y, own_x, grain_step, grains, grain_edge[0], grain_edge[1], voxel
+                    )
+                    hole = pore_share(
+                        own, own_y, own_x, pore_step, pores, voxel, first[0], first[1], corner, corner, voxel, margin
+                    )  # fmt: skip
+                    shares[PORE] = solid * hole
+                    shares[ELECTROLYTE] *= 1.0 - hole
+                    shares[INTERPHASE] *= 1.0 - hole
+                best, share = AIR, 1.0 - pellet - around
+                if around > share:
+                    best, share = CASING, around
+                a, d = around * mu[CASING], around * delta[CASING]
+                for k in range(1, 7):
+                    weight = shares[k] * pellet
+                    if weight > share:
+                        best, share = k, weight
+                    if k in (ELECTROLYTE, INTERPHASE):
+                        weight *= density
+                    a += weight * mu[k]
+                    d += weight * delta[k]
+                labels[row - rows[0], y, x] = best
+                out_mu[row - rows[0], y, x] = a
+                out_delta[row - rows[0], y, x] = d
