@@ -8,6 +8,8 @@ import xarray as xr
 from operando.core.errors import InputError
 from operando.core.flags import Flag, flag_variable
 
+#: values are flagged within this many sigma of the ends: less of a Gaussian is lost there than any noise
+EDGE = 4.0
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
@@ -64,28 +66,23 @@ def differential_capacity(
 
     part     record of one charge or discharge (`branch`); voltage in V, capacity in mAh
     Returns over `voltage`: dqdv (mAh/V, positive on either branch), dqdv_err, dqdv_flag (window_edge within
-    2 sigma of the ends of the branch, where part of the Gaussian sees nothing).
+    4 sigma of the ends of the branch, where part of the Gaussian sees nothing).
     """
     voltage, charge = part["voltage"].values.astype(float), part["capacity"].values.astype(float)
     if len(voltage) < 5 or np.ptp(voltage) == 0:
         raise InputError("fewer than 5 records, or no change of voltage", where="differential_capacity")
     noise = voltage_noise(voltage) if voltage_err is None else voltage_err
     step = sigma_V / 8 if step_V is None else step_V
-    edges = np.arange(voltage.min() - 5 * sigma_V, voltage.max() + 5 * sigma_V + step, step)
-    centre = 0.5 * (edges[1:] + edges[:-1])
+    centre, density, squares = charge_density(voltage, charge, step=step, pad=5 * sigma_V)
     passed = np.abs(charge[-1] - charge[0])
-    direction = np.sign(charge[-1] - charge[0]) or 1.0
-    density = np.diff(_laid_out(voltage, direction * np.diff(charge), edges)) / step
     from scipy.ndimage import convolve1d, gaussian_filter1d
 
-    smooth = gaussian_filter1d(density, sigma_V / step, mode="constant", truncate=6)
-    share = np.gradient(charge) ** 2  # each record moves its piece of charge by its own noise
-    squares = np.histogram(voltage, edges, weights=share)[0]
-    offsets = np.arange(-round(5 * sigma_V / step), round(5 * sigma_V / step) + 1) * step
-    slope = -offsets / sigma_V**2 * np.exp(-0.5 * (offsets / sigma_V) ** 2) / (sigma_V * np.sqrt(2 * np.pi))
+    rest = np.sqrt(sigma_V**2 - step**2 / 6)  # the density has been broadened by step^2 / 6 already
+    smooth = gaussian_filter1d(density, rest / step, mode="constant", truncate=6)
+    slope = kernel_slope(sigma_V, step)
     error = noise * np.sqrt(np.maximum(convolve1d(squares, slope**2, mode="constant"), 0))
     inside = (centre >= voltage.min()) & (centre <= voltage.max())
-    edge = (centre < voltage.min() + 2 * sigma_V) | (centre > voltage.max() - 2 * sigma_V)
+    edge = (centre < voltage.min() + EDGE * sigma_V) | (centre > voltage.max() - EDGE * sigma_V)
     total = float(np.hypot(sigma_V, noise))
     return xr.Dataset(
         {
@@ -101,21 +98,49 @@ def differential_capacity(
     )  # fmt: skip
 
 
-def _laid_out(voltage: np.ndarray, pieces: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Charge below each edge when piece i lies evenly between voltages i and i + 1."""
+def charge_density(
+    voltage: np.ndarray, charge: np.ndarray, *, step: float, pad: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places (V, `step` apart, `pad` beyond the record), dQ/dV there by triangles of half width `step` (mAh/V),
+    and the sum of (dQ of a record)^2 in each cell (mAh^2): what noise of the voltage moves by its own amount."""
+    edges = np.arange(voltage.min() - pad, voltage.max() + pad + step, step)
+    centre = 0.5 * (edges[1:] + edges[:-1])
+    bounds = np.append(edges - 0.5 * step, edges[-1] + 0.5 * step)
+    direction = np.sign(charge[-1] - charge[0]) or 1.0
+    below = (
+        np.diff(_laid_out(voltage, direction * np.diff(charge), bounds)) / step
+    )  # mean over a cell at each edge
+    squares = np.histogram(voltage, edges, weights=np.gradient(charge) ** 2)[0]
+    return centre, np.diff(below) / step, squares
+
+
+def kernel_slope(sigma: float, step: float) -> np.ndarray:
+    """Derivative of a Gaussian of unit area at multiples of `step`, out to 5 sigma."""
+    offsets = np.arange(-round(5 * sigma / step), round(5 * sigma / step) + 1) * step
+    return -offsets / sigma**2 * np.exp(-0.5 * (offsets / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+
+
+def _laid_out(voltage: np.ndarray, pieces: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Integral up to each of `bounds` of the charge below a voltage, piece i lying evenly between voltages i and i + 1.
+
+    Its differences are means of that charge: they use every record, where the charge at single voltages would use only
+    the records beside them.
+    """
     low, high = np.minimum(voltage[1:], voltage[:-1]), np.maximum(voltage[1:], voltage[:-1])
-    thin = 0.02 * (edges[1] - edges[0]) + 1e-9  # a piece at one voltage gets a width that no bin can resolve
+    thin = (
+        0.02 * (bounds[1] - bounds[0]) + 1e-9
+    )  # a piece at one voltage gets a width that no cell can resolve
     middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), thin)
-    low, high = middle - half, middle + half
-    origin = edges[0]
-    rate = pieces / (high - low)
-    corner = np.concatenate([low, high]) - origin
+    rate = pieces / (2 * half)
+    corner = np.concatenate([middle - half, middle + half]) - bounds[0]
     change = np.concatenate([rate, -rate])
     order = np.argsort(corner, kind="stable")
-    slope = np.concatenate([[0.0], np.cumsum(change[order])])
-    lever = np.concatenate([[0.0], np.cumsum((change * corner)[order])])
-    place = np.searchsorted(corner[order], edges - origin, side="right")
-    return slope[place] * (edges - origin) - lever[place]
+    corner, change = corner[order], change[order]
+    moments = [np.concatenate([[0.0], np.cumsum(c)]) for c in (change, change * corner, change * corner**2)]
+    place = np.searchsorted(corner, bounds - bounds[0], side="right")
+    level, lever, square = (moment[place] for moment in moments)
+    since = bounds - bounds[0]
+    return 0.5 * (level * since**2 - 2 * lever * since + square)
 
 
 def differential_voltage(
@@ -127,7 +152,7 @@ def differential_voltage(
     maximum. Error: noise^2 dq / (4 sqrt(pi) sigma^3), with dq the local distance of the records (white noise).
 
     Returns over `capacity` (mAh since the branch began, ascending): dvdq (V/mAh), dvdq_err, dvdq_flag (window_edge
-    within 2 sigma of the ends).
+    within 4 sigma of the ends).
     """
     voltage, charge = part["voltage"].values.astype(float), part["capacity"].values.astype(float)
     direction = np.sign(charge[-1] - charge[0])
@@ -150,7 +175,7 @@ def differential_voltage(
     derivative = gaussian_filter1d(mean, sigma / step, order=1, mode="nearest", truncate=6) / step
     spacing = np.interp(grid, through, np.gradient(through))
     error = noise * np.sqrt(spacing / (4 * np.sqrt(np.pi) * sigma**3))
-    edge = (grid < 2 * sigma) | (grid > span - 2 * sigma)
+    edge = (grid < EDGE * sigma) | (grid > span - EDGE * sigma)
     return xr.Dataset(
         {
             "dvdq": ("capacity", derivative, {"units": "V/mAh", "long_name": "differential voltage"}),
