@@ -87,8 +87,14 @@ def export(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for every figure of the report as SVG, PNG and csv.")
     ] = None,
+    movie: Annotated[
+        Path | None, typer.Option(help="A map in time beside voltage and current: .gif, or .mp4 with ffmpeg.")
+    ] = None,
+    quantity: Annotated[
+        str, typer.Option(help='Of the movie, "xrd/LCO003:c:perp"; left out: the first lattice parameter.')
+    ] = "",
 ) -> None:
-    """Write one group of results as csv, netCDF or npz, or all figures; else list the groups.
+    """Write one group of results as csv, netCDF or npz, all figures, or a movie; else list the groups.
 
     Example: operando export run --group xrd/LCO003 --output lco003.csv
     """
@@ -98,6 +104,11 @@ def export(
         from operando import show
 
         typer.echo(f"{figures}: {len(show.write_figures(open_run(run_folder), figures))} files")
+        return
+    if movie is not None:
+        from operando.show.movie import write_movie
+
+        typer.echo(f"{write_movie(open_run(run_folder), movie, quantity)}")
         return
     if group is None:
         typer.echo(list_groups(run_folder))

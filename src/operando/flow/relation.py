@@ -10,12 +10,13 @@ import xarray as xr
 from operando import diffraction
 from operando.core import Phase
 from operando.core.errors import ExperimentError
-from operando.diffraction import epitaxy
+from operando.diffraction import epitaxy, prediction_test
 
 from .facts import phases
 
 if TYPE_CHECKING:
     from .experiment import Experiment
+    from .sections import EpitaxySection
 
 #: simple metals by their space group
 STRUCTURES: dict[str, epitaxy.Structure] = {"P63/mmc": "hcp", "Im-3m": "bcc", "Fm-3m": "fcc"}
@@ -46,8 +47,35 @@ def epitaxy_groups(groups: dict[str, xr.Dataset], experiment: Experiment) -> dic
             grains, predicted["azimuth"].values, fold=section.fold, min_grains=section.min_grains,
             width_deg=section.width_deg, only=first_seen(grains),
         )  # fmt: skip
+        tests["so_far_number"], tests["so_far_p"] = _so_far(grains, predicted["azimuth"].values, section)
         found["epitaxy/tests"] = tests.assign_attrs(tests.attrs | predicted.attrs)
     return found
+
+
+def _so_far(
+    grains: xr.Dataset, predicted: np.ndarray, section: EpitaxySection
+) -> tuple[xr.Variable, xr.Variable]:
+    """Number of grains first seen up to each map, and the p-value of their azimuths against the prediction.
+
+    The azimuths covered are those of the mean of these maps. NaN for fewer than `min_grains`.
+    """
+    used = first_seen(grains) & (grains["flag"].values == 0) & np.isfinite(grains["azimuth"].values)
+    numbers, chances = [], []
+    for t in range(grains.sizes["time"]):
+        azimuth = grains["azimuth"].values[used & (grains["map_index"].values <= t)]
+        covered = grains["coverage"].values[: t + 1].mean(0)
+        enough = len(azimuth) >= section.min_grains
+        numbers.append(len(azimuth))
+        chances.append(
+            prediction_test(azimuth, predicted, width_deg=section.width_deg, coverage=covered)[1]
+            if enough
+            else np.nan
+        )
+    told = "grains first seen up to this map"
+    return (
+        xr.Variable("time", numbers, {"units": "1", "long_name": f"number of {told}"}),
+        xr.Variable("time", chances, {"units": "1", "long_name": f"chance if uniform, of {told}"}),
+    )
 
 
 def first_seen(grains: xr.Dataset) -> np.ndarray:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from .chapters import Chapter, chapters
 from .figures import cell, clocks, composite, cycler, lattice, maps, pattern, quality, rows
-from .figures.science import science_figures
+from .figures.science import checking_figures, science_figures
 from .style import Exhibit
 from .summary import good, lattice_name
 
@@ -165,5 +165,6 @@ def _believed(gallery, groups):
     gallery.positions = quality.positions(gallery.rings, groups.get("xrd/reflections"))
     if gallery.rings and any("goodness" in ring for ring in gallery.rings.values()):
         gallery.believed.append(quality.goodness(gallery.rings))
+    gallery.believed += checking_figures(groups)
     if len(gallery.counts):
         gallery.believed.append(quality.flags(quality.first_reasons(gallery.rings, groups.get("xrd"))))

@@ -108,6 +108,7 @@ def page(results: Results, gallery: Gallery) -> dict[str, Any]:
         "amounts": [sentences.intensity_change(name, ring) for name, ring in rings.items() if "intensity" in ring],
         "fits": sentences.fits_believed(gallery.counts, rings) if len(gallery.counts) else [],
         "positions": sentences.positions_believed(gallery.positions) if rings else "",
+        "standard": sentences.standard_believed(groups),
         "electro_tables": echem_words.all_tables(groups),
         "electro_absent": echem_words.absent(groups),
         "clock": sentences.clock_believed(results.experiment, groups),

@@ -224,6 +224,24 @@ def positions_believed(table) -> str:
     )
 
 
+def standard_believed(groups: dict[str, xr.Dataset]) -> str:
+    """The distance that the ring of a standard tells, beside that of the geometry."""
+    standard = groups.get("xrd/standard")
+    if standard is None:
+        return ""
+    seen = mean(standard["distance"].values, standard["distance_err"].values)
+    if not seen.valid:
+        return f"The ring {standard.attrs['ring']} of the standard is seen in no map."
+    given = standard.attrs["given_mm"]
+    spread = number(float(np.nanstd(standard["distance"].values)), 2)
+    return (
+        f"By the ring {standard.attrs['ring']} of the standard the detector is "
+        f"{with_error(seen.value, seen.error, 'mm')} away (mean of maps that scatter by {spread} mm); the geometry "
+        f"says {number(given, 6)} mm, a relative difference of {number(1e4 * (seen.value / given - 1), 2)} × 10⁻⁴ that "
+        "all spacings share."
+    )
+
+
 def clock_believed(experiment: dict, groups: dict[str, xr.Dataset]) -> str:
     """How the cycler was put on the clock of the maps."""
     clock = groups.get("clock")

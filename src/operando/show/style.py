@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 WIDTH = 7.6  # inches: the width of the report's column
 INK, SOFT, RULE, MISSING, PAPER = "#1b2026", "#5a646e", "#c9d0d6", "#e6e9ec", "#fefefe"
 SERIES = ("#0b6fb3", "#c8501a", "#0c8a66", "#a8488c", "#8a6d00", "#3d7f99")
+MARKS = "osD^vP"
 LAYERS = ("#c9a227", "#7f9fc4", "#dcb8a0", "#a3bfa8", "#9a9fb0", "#d8d2c4", "#b48ead", "#88b0b8")
 DARK = {
     INK: "#e8eaed", SOFT: "#a2acb6", RULE: "#454d56", MISSING: "#30363c", PAPER: "#14171a",

@@ -1,4 +1,4 @@
-"""What happened in the film: front, lithium content, lifted layer, grains. Each from the group of the same name."""
+"""What happened in the film: front, lithium content, lifted layer. Each from the group of the same name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pandas as pd
 import xarray as xr
 
 from ..style import (
-    AMOUNT,
     INK,
     LATTICE,
+    MARKS,
     RULE,
     SERIES,
     Exhibit,
@@ -20,9 +20,8 @@ from ..style import (
     sheet,
     styled,
 )
+from . import around, grains
 from .cycler import map_axis
-
-MARKS = "osD^vP"
 
 
 def science_figures(groups: dict[str, xr.Dataset]) -> list[Exhibit]:
@@ -34,10 +33,31 @@ def science_figures(groups: dict[str, xr.Dataset]) -> list[Exhibit]:
             found.append(front(ring, data))
         if name.endswith("/layer") and _any(data["displacement"]):
             found.append(layer(ring, data, groups.get("plating")))
+        if name.endswith("/ratio") and np.isfinite(data["depth"].values).any():
+            found.append(around.ratio(ring, data))
     if "lithium" in groups and _any(groups["lithium"]["x_li"]):
         found.append(lithium(groups["lithium"]))
     if "grains/counts" in groups and _any(groups["grains/counts"]["total"]):
-        found.append(grains(groups["grains/counts"], groups["grains/azimuth"]))
+        found.append(grains.counted(groups["grains/counts"], groups["grains/azimuth"]))
+    if "epitaxy/tests" in groups:
+        found.append(
+            grains.epitaxy(groups["epitaxy/tests"], groups["epitaxy/predicted"], groups["grains/table"])
+        )
+    return found
+
+
+def checking_figures(groups: dict[str, xr.Dataset]) -> list[Exhibit]:
+    """What tells whether to believe them: how round the rings are, what the grain search can see."""
+    found = []
+    rings = {
+        name.split("/")[1]: data
+        for name, data in groups.items()
+        if name.endswith("/sectors") and "amplitude" in data
+    }
+    if rings:
+        found.append(around.roundness(rings))
+    if "grains/limit" in groups:
+        found.append(grains.limit(groups["grains/limit"]))
     return found
 
 
@@ -163,36 +183,4 @@ def layer(ring: str, data: xr.Dataset, plating: xr.Dataset | None) -> Exhibit:
         f"{ring}-layer", f"How far the layer of {ring} moved",
         f"Displacement along z since the first map that shows the column, with 1σ errors; colour: column.{line}",
         "Displacement of a layer against time for every column.", figure, pd.concat(rows),
-    )  # fmt: skip
-
-
-@styled
-def grains(counts: xr.Dataset, around: xr.Dataset) -> Exhibit:
-    """Total, new and vanished grains against time, above where they are in azimuth."""
-    per, label = map_axis(counts["time"].assign_attrs(units="s"))
-    time = counts["time"].values
-    figure = sheet(4.2)
-    image_axes = panel(figure, 0.75, 0.5, 5.4, 1.7)
-    axes = panel(figure, 0.75, 2.4, 5.4, 1.65, sharex=image_axes)
-    for k, name in enumerate(("total", "new", "vanished")):
-        axes.errorbar(time / per, counts[name].values, counts[f"{name}_err"].values, fmt=f"{MARKS[k]}-", ms=3, lw=1,
-                      color=SERIES[k], elinewidth=0.8, label=name)  # fmt: skip
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    axes.set_ylabel("grains in a map")
-    axes.tick_params(labelbottom=False)
-    hatch_missing(image_axes)
-    shown = around["grains"].transpose("azimuth", "time")
-    image = image_axes.pcolormesh(edges(time / per), edges(shown["azimuth"].values), np.ma.masked_invalid(shown.values),
-                                  cmap=AMOUNT, rasterized=True)  # fmt: skip
-    image_axes.set(xlabel=label, ylabel="azimuth / deg", yticks=range(0, 361, 60))
-    bar = figure.colorbar(image, cax=panel(figure, 6.35, 0.5, 0.1, 1.2))
-    bar.outline.set_visible(False)
-    bar.set_label("grains")
-    names = [n for n in ("total", "new", "vanished") for n in (n, f"{n}_err")]
-    return Exhibit(
-        "grains", f"Grains on {counts.attrs.get('ring', 'the ring')}",
-        "Grains in diffraction condition in each map, with the error of the count; below, where on the ring they are. "
-        "Neighbours of one orientation count once, so numbers are lower bounds. Background: "
-        f"{counts.attrs.get('background', 'unknown')}. Hatched: not measured.",
-        "Number of grains against time, and their azimuths.", figure, counts[names].to_dataframe().reset_index(),
     )  # fmt: skip
