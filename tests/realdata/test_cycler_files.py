@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from operando.core.flags import Flag
-from operando.echem import at, cycles, steps
+from operando.echem import Clock, at, cycles, steps
 from operando.read.cycler import cycler
 
 pytestmark = pytest.mark.realdata
@@ -77,20 +77,25 @@ def test_an_arbin_table_in_battery_data_format(real_data):
     assert table.attrs["start_local"].startswith("2023-07-24T")
 
 
-def test_scans_before_the_first_record_of_the_cycler_are_placed_before_it(real_data):
+@pytest.mark.parametrize("moment", ["start_time", "middle", "end_time"])
+def test_scans_before_the_first_record_of_the_cycler_are_placed_before_it(real_data, moment):
+    """Log and record both hold local times. The record begins at 19:08:11, the first scan ends at 19:06:56, the second
+    begins at 19:15:04: one scan precedes, whichever moment of a scan counts; two would, with clocks 8 min apart."""
     pytest.importorskip("NewareNDA", reason="the extra echem is not installed")
     folder = real_data / "operando_coin_cell" / "coincell8_LDE2"
     import pandas as pd
 
     log = pd.read_csv(next((folder / "Log").glob("*.csv")), parse_dates=["start_time", "end_time"])
-    middle = log.start_time + (log.end_time - log.start_time) / 2
-    stamps = middle.dt.tz_localize("Europe/London")
+    log["middle"] = log.start_time + (log.end_time - log.start_time) / 2
+    stamps = log[moment].dt.tz_localize("Europe/London")
     utc = (stamps.dt.tz_convert("UTC").dt.tz_localize(None) - pd.Timestamp(0)).dt.total_seconds().to_numpy()
     table = cycler(next((folder / "Echem").glob("*.ndax")), zone="Europe/London")
-    state = at(table, xr.DataArray(utc, dims="time"))
-    before = utc < float(table.utc[0])
-    assert before.sum() == 1  # the middle of the first scan; the second one lies 7 min into the record
-    np.testing.assert_array_equal(state.voltage_flag.values[before], Flag.BEFORE_RECORD)
-    assert np.isnan(state.voltage.values[before]).all()
-    assert (state.voltage_flag.values[~before] == 0).all()
-    assert (state.voltage.values[~before] > 3.0).all()
+    assert table.attrs["start_local"] == "2025-07-02T19:08:11"
+    for clock, expected in ((Clock(), 1), (Clock(-600.0), 2)):
+        state = at(table, xr.DataArray(utc, dims="time"), clock)
+        before = np.arange(5) < expected
+        np.testing.assert_array_equal(clock.to_cycler(utc) < float(table.utc[0]), before)
+        np.testing.assert_array_equal(state.voltage_flag.values[before], Flag.BEFORE_RECORD)
+        assert np.isnan(state.voltage.values[before]).all()
+        assert (state.voltage_flag.values[~before] == 0).all()
+        assert (state.voltage.values[~before] > 3.0).all()

@@ -14,6 +14,7 @@ from operando.core.errors import InputError, ReadError
 from .biologic import MAGIC, read_mpr, read_mpt
 from .tables import Recorded, cycler_table, join_tables
 from .text_table import text_columns
+from .times import parse_zone
 
 
 def cycler(
@@ -42,6 +43,8 @@ def cycler(
     if not isinstance(path, (str, Path)):
         tables = [cycler(p, zone=zone, start=start, current_sign=current_sign, columns=columns) for p in path]
         return join_tables(tables)
+    if zone is not None:
+        parse_zone(zone, str(path))  # a wrong zone is refused also where the file needs none
     recorded = _recorded(Path(path), columns)
     return cycler_table(recorded, zone=zone, start=start, current_sign=current_sign)
 

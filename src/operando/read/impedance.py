@@ -13,7 +13,7 @@ from operando.core.errors import ReadError
 
 from .biologic import MAGIC, read_mpr, read_mpt
 from .tables import Recorded, as_numbers
-from .times import absolute_start
+from .times import absolute_start, parse_zone
 
 ZPLOT_COLUMNS = {"frequency": 0, "z_re": 4, "z_im": 5, "time": 3}
 NAMES = {
@@ -46,6 +46,8 @@ def impedance(path: str | Path, *, zone: str | None = None) -> list[xr.Dataset]:
     A file that was broken off gives the rows that are there. Raises `ReadError` when there is no frequency, or no
     impedance, in the file.
     """
+    if zone is not None:
+        parse_zone(zone, str(path))
     columns = _columns(Path(path))
     used = np.isfinite(columns.frequency) & (columns.frequency > 0) & np.isfinite(columns.z_re + columns.z_im)
     if not used.any():
