@@ -92,7 +92,7 @@ def pore_share(z, y, x, step, pores, voxel, first_bottom, first_top, x0, y0, pit
                     (cy + dy + pore[1]) * step,
                     (cx + dx + pore[2]) * step,
                 )
-                reach = radius + voxel
+                reach = 1.4 * radius + voxel
                 distance = (pz - z) ** 2 + (py - y) ** 2 + (px - x) ** 2
                 if radius <= 0.0 or distance >= reach * reach:
                     continue
@@ -100,7 +100,10 @@ def pore_share(z, y, x, step, pores, voxel, first_bottom, first_top, x0, y0, pit
                 i = min(max(round((px - x0) / pitch), 0), count_x - 1)
                 if pz - radius - margin < first_bottom[j, i] or pz + radius + margin > first_top[j, i]:
                     continue
-                inside = 0.5 + (radius - math.sqrt(distance)) / voxel
+                lump = (py - y) * (px - x) * (pore[0] - 0.5) + (pz - z) * (py - y) * (pore[1] - 0.5)
+                lump += (px - x) * (pz - z) * (pore[2] - 0.5)  # pores are no spheres
+                wall = radius * (1.0 + 0.8 * lump / max(distance, 1e-9))
+                inside = 0.5 + (wall - math.sqrt(distance)) / voxel
                 share = max(share, min(inside, 1.0))
     return share
 
@@ -145,7 +148,8 @@ def fill_voxels(
                         own, own_y, own_x, grain_step, grains, grain_edge[0], grain_edge[1], voxel
                     )
                     hole = pore_share(
-                        own, own_y, own_x, pore_step, pores, voxel, first[0], first[1], corner, corner, voxel, margin
+                        own, own_y, own_x, pore_step, pores, voxel, first[0], first[1], corner - shift[0],
+                        corner - shift[1], voxel, margin,
                     )  # fmt: skip
                     shares[PORE] = solid * hole
                     shares[ELECTROLYTE] *= 1.0 - hole

@@ -25,10 +25,12 @@ class Truth:
 
     cell   the settings
 
-    scans  over time: charge, current, voltage, stack_thickness, collector_rise, centre, exposed (times of a scan),
-           shift (axis); over electrode: contact_area_fraction, contact_area, void_volume, void_count,
-           lithium_volume, lithium_thickness, interphase_volume, interphase_thickness; over surface: R_a, R_q;
-           stripping_fraction, plating_fraction, nominal_current_density, effective_current_density (over electrode)
+    scans  over time: charge, current, voltage, stack_thickness, collector_rise, section_area, exposed (edge: first
+           and last moment), shift (axis: drift of the sample), theta and axis_shift (projection: as they were);
+           and electrode: contact_area_fraction, contact_area, void_volume, void_count, lithium_volume,
+           lithium_thickness, interphase_volume, interphase_thickness, effective_current_density; and surface: R_a,
+           R_q (mean plane removed); alone: centre, stripping_fraction, plating_fraction, nominal_current_density,
+           interphase_li_molar_volume
     maps   over time y x: surface_height (and surface; um above the floor of the volume), contact (and electrode;
            share of the pixel, 1 is contact), void_thickness, lithium_thickness, interphase_thickness; over
            interval y x: current_density (and electrode; mA/cm2 of Li metal between two scans, positive where it

@@ -10,6 +10,7 @@ import xarray as xr
 from . import protocol
 from .cell import SymmetricCell
 from .fields import axis_um, current_pattern, roughness_um
+from .rays import actual_theta_deg, axis_shift_px
 from .state import ELECTRODES, NODES, SURFACES, State, on_voxels, state
 from .voids import void_rows
 
@@ -48,6 +49,8 @@ SCANS = {
     "R_q": (("surface",), "um", "root mean square distance from the mean plane"),
     "shift": (("axis",), "um", "drift of the whole sample"),
     "exposed": (("edge",), "s", "first and last moment of a scan"),
+    "theta": (("projection",), "degree", "angle of each projection as it was, with jitter"),
+    "axis_shift": (("projection",), "pixel", "rotation axis in each projection, right of `centre`"),
 }
 #: and those that do not change: setting, units, meaning
 STEADY = {
@@ -106,6 +109,7 @@ def _scan(cell: SymmetricCell, scan: int) -> dict:
         "effective_current_density": abs(current) / contact, "void_volume": void * area,
         "void_count": [objects.count(name) for name in ELECTRODES], "lithium_volume": lithium * area,
         "lithium_thickness": lithium, "interphase_volume": interphase * area, "interphase_thickness": interphase,
+        "theta": actual_theta_deg(cell, scan), "axis_shift": axis_shift_px(cell, scan),
         "R_a": roughness[:, 0], "R_q": roughness[:, 1], "shift": now.shift_um, "exposed": [start, start + cell.scan_s],
     }  # fmt: skip
 

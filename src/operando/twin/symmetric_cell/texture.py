@@ -10,7 +10,7 @@ import numpy as np
 from .cell import SymmetricCell
 
 LARGEST = 1.75  # cut of the pore radii, over their median
-BIN = 2.0  # grid of pores: at least this many largest radii
+BULGE = 1.4  # farthest wall of a pore, over its radius
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _pore_step_um(cell: SymmetricCell) -> float:
     pore = 4 / 3 * np.pi * float((radii**3).mean())
     if cell.porosity <= 0:
         return 10 * cell.pore_radius_um
-    return max((pore / cell.porosity) ** (1 / 3), LARGEST * cell.pore_radius_um)
+    return max((pore / cell.porosity) ** (1 / 3), BULGE * LARGEST * cell.pore_radius_um)
 
 
 def _count(cell: SymmetricCell, step_um: float) -> tuple[int, int, int]:
