@@ -6,8 +6,9 @@ h5py, fabio and other heavy packages are imported by the functions that use them
 # imported here, not on use: a function that has the name of its module must be bound after the module was loaded
 from .bdf import write_bdf
 from .cycler import cycler
+from .ebsd import orientation_map
 from .impedance import impedance as impedance_spectra
 from .inspect import Inspection, inspect
 from .scans import open_scans
 
-__all__ = ["Inspection", "cycler", "impedance_spectra", "inspect", "open_scans", "write_bdf"]
+__all__ = ["Inspection", "cycler", "impedance_spectra", "inspect", "open_scans", "orientation_map", "write_bdf"]
