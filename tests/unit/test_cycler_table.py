@@ -246,6 +246,19 @@ def test_rows_without_a_time_are_left_out_and_counted(tmp_path):
         cycler(csv(tmp_path, "time_s,voltage_V,current_mA", [T, [""] * 100, I_MA]))
 
 
+def test_rows_without_a_current_are_said_and_stay_missing(tmp_path):
+    read = cycler(csv(tmp_path, "time_s,voltage_V,current_mA", [T, V, ["", "", *I_MA[2:]]]))
+    assert any("2 rows have no current" in warning for warning in read.attrs["warnings"])
+    np.testing.assert_array_equal(np.isnan(read.current), [True, True, *[False] * 98])
+
+
+def test_a_zone_that_does_not_exist_is_refused_also_where_none_is_needed(tmp_path):
+    path = csv(tmp_path, "time_s,Unix Time / s,voltage_V,current_mA", [T, 1.7e9 + T, V, I_MA])
+    assert np.isfinite(cycler(path, zone="Europe/Paris").utc).all()
+    with pytest.raises(InputError, match="unknown time zone 'Mars'"):
+        cycler(path, zone="Mars")
+
+
 def test_the_hour_that_comes_twice_in_autumn_is_passed_without_a_jump(tmp_path):
     import pandas as pd
 

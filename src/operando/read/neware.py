@@ -31,7 +31,7 @@ def read_neware(path: str | Path) -> Recorded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pandas, about the library's own code
-            frame = library.read(str(path), log_level="ERROR")
+            frame = library.read(str(path), log_level="CRITICAL")  # what it logs is in the error below
     except Exception as error:  # the library raises whatever its parsing meets
         raise ReadError(
             f"the Neware reader gave up ({type(error).__name__}: {error})", where=str(path),

@@ -77,6 +77,8 @@ def cycler_table(
     stamps = np.asarray(recorded.columns[found["local"].text]) if "local" in found else None
     clock = Clocks.of(values, stamps, recorded, zone=zone, start=start, warnings=warnings)
     current = current_of(values, clock.time, warnings) * current_sign
+    if blank := int(np.isnan(current).sum()):
+        warnings.append(f"{blank} rows have no current: no charge is counted there unless the file counts it")
     capacity = capacity_of(values, current, clock.time, warnings)
     warnings += sign_warnings(clock.time, values["voltage"], current, capacity, measured="current" in values)
     size = len(clock.time)
