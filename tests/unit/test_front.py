@@ -37,7 +37,7 @@ def moving(columns=49, speed=0.010, start=5.0):
 
 @pytest.mark.parametrize("model", ["erf", "logistic"])
 def test_position_and_width_have_honest_errors(model):
-    truth = moving(300)
+    truth = moving(300, speed=0.008, start=6.0)
     found = fit_front(*simulate(truth, model=model), model=model)
     assert (found["flag"] == 0).mean() > 0.98
     pull = ((found["position"] - truth) / found["position_err"]).values
@@ -46,6 +46,28 @@ def test_position_and_width_have_honest_errors(model):
     pull = ((found["width"] - 6) / found["width_err"]).values
     assert np.nanstd(pull) == pytest.approx(1, abs=0.12)
     assert float(found["width"].mean()) == pytest.approx(6, rel=0.03)
+
+
+def test_a_front_half_out_of_the_film_is_flagged_wherever_the_film_ends():
+    truth = moving(60)
+    profile, error = simulate(truth)
+    film = (profile["z"] > 4) & (profile["z"] < 20)
+    found = fit_front(profile.where(film), error)
+    away = np.minimum(truth - 4.5, 19.5 - truth)
+    edge = (found["flag"].values & int(Flag.WINDOW_EDGE)) > 0
+    assert edge[(away > -6) & (away < 2)].mean() > 0.95
+    assert edge[away > 4].mean() < 0.02  # a few by noise: wider than half of this short column
+    assert np.isnan(found["position"].values[edge]).all()
+    pull = ((found["position"] - truth) / found["position_err"]).values
+    assert abs(np.nanmean(pull)) < 0.2
+    assert np.nanstd(pull) < 1.2
+
+
+def test_nothing_is_taken_out_of_rows_that_stood_still():
+    truth = moving(60, speed=0.004, start=10.0)
+    profile, error = simulate(truth, noise=0.01)
+    moved, still = (fit_front(profile, error, stepped=s)["width"] for s in (False, True))
+    np.testing.assert_allclose(still**2 - moved**2, 2.5631031**2 / 12, rtol=1e-4)
 
 
 def test_pixel_height_is_taken_out_of_narrow_fronts():

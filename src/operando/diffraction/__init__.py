@@ -10,6 +10,7 @@ from operando.core.lazy import lazy
 _HOME = {
     "peaks": ["fit_peaks"],
     "phases": ["fit_two_peaks"],
+    "shares": ["complete_fractions"],
     "rings": ["Family", "azimuth_profile", "component_map", "coverage", "family_profile", "ring_window"],
     "calibrate": [
         "Distance",

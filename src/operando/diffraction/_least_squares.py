@@ -26,6 +26,13 @@ class Fit:
             return np.asarray(np.sqrt(np.diagonal(self.cov, axis1=1, axis2=2)))
 
     @property
+    def honest_err(self) -> np.ndarray:
+        """`err`, times the root of `goodness` where that is above one by more than three of its standard deviations."""
+        dof = np.maximum(self.used - self.par.shape[1], 1)
+        misfit = self.goodness > 1 + 3 * np.sqrt(2 / dof)
+        return np.asarray(self.err * np.where(misfit, np.sqrt(self.goodness), 1.0)[:, None])
+
+    @property
     def goodness(self) -> np.ndarray:
         """Reduced chi-squared."""
         return self.chi2 / np.maximum(self.used - self.par.shape[1], 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -14,25 +15,36 @@ from ._least_squares import Fit, least_squares
 
 #: a front counts as seen when the step is this many times its error
 MIN_STEP = 4.0
+#: share of its 10-90 % width that must lie on both sides of a front, and of the median step that it must have
+INSIDE, LEAST_STEP = 0.5, 0.67
 #: 10-90 % width over the scale of the step
 WIDTH_FACTOR = {"erf": 2 * 1.2815515655446004, "logistic": 2 * np.log(9.0)}
 
 
 def fit_front(
-    profile: xr.DataArray, error: xr.DataArray, *, model: Literal["erf", "logistic"] = "erf", dim: str = "z"
+    profile: xr.DataArray,
+    error: xr.DataArray,
+    *,
+    model: Literal["erf", "logistic"] = "erf",
+    stepped: bool = False,
+    dim: str = "z",
 ) -> xr.Dataset:
     """Fit a step to the profile along z of every column: y = y_below + (y_above - y_below) F((z - position) / s).
 
     F is the normal (erf) or logistic distribution. A pixel averages over its own height h, so that the fitted scale is
-    that of the front convolved with a box: s_true^2 = s^2 - h^2 / 12 (logistic: s^2 - h^2 / (4 pi^2)).
+    that of the front convolved with a box: s_true^2 = s^2 - h^2 / 12 (logistic: s^2 - h^2 / (4 pi^2)). With `stepped`
+    z stood still during exposures and nothing is taken out; the blur of the beam itself stays in the width.
 
     profile  DataArray with dim `z` (um, evenly spaced): c, x or a phase fraction; NaN where unknown
     error    of the same dims, 1 sigma
 
     Returns over the other dims `position` (um), `width` (10-90 %, um, pixel height taken out), `below`, `above` (units
-    of the profile), each with `_err`; `goodness`; `flag`: NO_DATA (fewer than six points), TOO_FEW_COUNTS (step below
-    four times its error), WINDOW_EDGE (front within half a pixel of the edge, or wider than half the column),
-    NOT_CONVERGED. Flagged values are NaN. A width consistent with zero is reported as such, with its error.
+    of the profile), each with `_err` (times the root of `goodness` where that is well above one); `goodness`; `flag`:
+    NO_DATA (fewer than six points), TOO_FEW_COUNTS (step below four times its error), WINDOW_EDGE (too little of the
+    front is seen, which shifts position and width: half of its own width, or of the median of its family, does not fit
+    between it and the first or last known point of its column; or its step is below two thirds of the median; or it is
+    wider than half the column), NOT_CONVERGED. Flagged values are NaN. A width consistent with zero is reported as
+    such, with its error.
     """
     if model not in WIDTH_FACTOR:
         raise InputError(f"unknown front model {model!r}", where="fit_front", fix="Use erf or logistic.")
@@ -48,7 +60,16 @@ def fit_front(
     if not np.allclose(np.diff(z), h, rtol=1e-3) or h <= 0:
         raise InputError("positions are not evenly spaced and ascending", where="fit_front")
     fit = _fit_steps(z, y, err, h, model)
-    return _dataset(fit, ordered, z, h, model, dim)
+    ends = _ends(z, y, err)
+    return _dataset(fit, ordered, ends, h, model, 0.0 if stepped else h, dim)
+
+
+def _ends(z: np.ndarray, y: np.ndarray, err: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Height of the lowest and the highest known point of each column; NaN where there is none."""
+    good = np.isfinite(y) & np.isfinite(err) & (err > 0)
+    some = good.any(1)
+    low, high = z[good.argmax(1)], z[len(z) - 1 - good[:, ::-1].argmax(1)]
+    return np.where(some, low, np.nan), np.where(some, high, np.nan)
 
 
 def _fit_steps(z: np.ndarray, y: np.ndarray, err: np.ndarray, h: float, model: str) -> Fit:
@@ -89,26 +110,53 @@ def _start(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.stack([*levels, place, scale], 1))
 
 
-def _dataset(fit: Fit, ordered: xr.DataArray, z: np.ndarray, h: float, model: str, dim: str) -> xr.Dataset:
+def _cut(place: np.ndarray, width: np.ndarray, step: np.ndarray, ends: np.ndarray, h: float) -> np.ndarray:
+    """Fronts of which too little is seen: arrays (group, fronts), ends (2, group, fronts); see `fit_front`.
+
+    A front that has hardly come in looks narrow and low, so each is held against the median of its group.
+    """
+    own = np.maximum(INSIDE * width, 0.5 * h)
+    outside = ~(place - own >= ends[0]) | ~(place + own <= ends[1])
+    with np.errstate(all="ignore"):
+        typical = [np.nanmedian(np.where(outside, np.nan, np.abs(v)), 1, keepdims=True) for v in (own, step)]
+    margin, least = (np.where(np.isfinite(v), v, 0.0) for v in typical)
+    near = (place - margin < ends[0]) | (place + margin > ends[1])
+    wide = width > 0.5 * (ends[1] - ends[0])
+    return np.asarray(outside | near | wide | (np.abs(step) < LEAST_STEP * least))
+
+
+def _dataset(
+    fit: Fit,
+    ordered: xr.DataArray,
+    ends: tuple[np.ndarray, np.ndarray],
+    h: float,
+    model: str,
+    box: float,
+    dim: str,
+) -> xr.Dataset:
     below, above, place, scale = fit.par.T
-    err, factor = fit.err, WIDTH_FACTOR[model]
-    pixel = h**2 / 12 if model == "erf" else h**2 / (4 * np.pi**2)
+    err, factor = fit.honest_err, WIDTH_FACTOR[model]
+    pixel = box**2 / 12 if model == "erf" else box**2 / (4 * np.pi**2)
+    small = h / np.sqrt(12)  # widths below this are not resolved
+    dims, shape = ordered.dims[:-1], ordered.shape[:-1]
+    groups = shape[0] if dims and dims[0] == "family" else 1
+    at, wide, step, low, high = (v.reshape(groups, -1) for v in (place, factor * scale, above - below, *ends))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a family without a front
+        cut = _cut(at, wide, step, np.stack([low, high]), h).ravel()
     with np.errstate(invalid="ignore", divide="ignore"):
         true = np.sqrt(np.maximum(scale**2 - pixel, 0.0))
-        width_err = factor * err[:, 3] * scale / np.maximum(true, 0.5 * np.sqrt(pixel))
+        width_err = factor * err[:, 3] * scale / np.maximum(true, 0.5 * small)
         step_err = np.sqrt(err[:, 0] ** 2 + err[:, 1] ** 2 - 2 * fit.cov[:, 0, 1])
         reasons = {
             Flag.NO_DATA: fit.used < 6,
             Flag.TOO_FEW_COUNTS: ~(np.abs(above - below) >= MIN_STEP * step_err),
-            Flag.WINDOW_EDGE: (place < z[0] + h / 2)
-            | (place > z[-1] - h / 2)
-            | (factor * scale > 0.5 * (z[-1] - z[0])),
+            Flag.WINDOW_EDGE: cut,
             Flag.NOT_CONVERGED: ~fit.converged | ~np.isfinite(err).all(1),
         }
     flag = np.zeros(len(place), np.uint16)
     for reason, where in reasons.items():
         flag[where] |= int(reason)
-    dims, shape = ordered.dims[:-1], ordered.shape[:-1]
     found = xr.Dataset(coords={name: c for name, c in ordered.coords.items() if dim not in c.dims})
     units = str(ordered.attrs.get("units", "1"))
     for name, value, error, unit, label in (

@@ -32,7 +32,8 @@ def layer_position(
     intensity, error  DataArrays with dim `z` (um, evenly spaced), as from `component_map`; NaN where unknown
 
     Returns over the other dims `position` (um), `width` (sigma of the blur, um), `area` (intensity times um),
-    `background`, each with `_err`, `goodness`, `flag`: NO_DATA (fewer than six points), TOO_FEW_COUNTS (area below five
+    `background`, each with `_err` (times the root of `goodness` where that is well above one: no layer is quite a
+    box), `goodness`, `flag`: NO_DATA (fewer than six points), TOO_FEW_COUNTS (area below five
     times its error), WINDOW_EDGE (centre within half its thickness plus a width of the edge), NOT_CONVERGED. Flagged
     values are NaN.
     """
@@ -79,7 +80,7 @@ def _fit_boxes(z: np.ndarray, y: np.ndarray, err: np.ndarray, box: float, h: flo
 
 def _dataset(fit: Fit, ordered: xr.DataArray, z: np.ndarray, box: float, dim: str) -> xr.Dataset:
     place, width, area, _ = fit.par.T
-    err = fit.err
+    err = fit.honest_err
     margin = 0.5 * box + width
     with np.errstate(invalid="ignore"):
         reasons = {

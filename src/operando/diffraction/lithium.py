@@ -63,6 +63,8 @@ class Calibration:
     def apply(self, value: xr.DataArray, error: xr.DataArray) -> xr.Dataset:
         """x = x_i + (value - p_i) (x_i+1 - x_i) / (p_i+1 - p_i), with errors of value and anchors propagated.
 
+        The error of the fit is half of x(value + error) - x(value - error): it knows of a bend within the error.
+
         value, error   lattice parameter and its 1-sigma error, angstrom, any dims
 
         Returns `x_li`, `x_li_err` (statistical and anchor errors in quadrature), `x_li_err_fit` (of the fit alone: what
@@ -72,10 +74,10 @@ class Calibration:
         table = np.array([(a.parameter_A, a.x, a.parameter_err_A, a.x_err) for a in self.anchors])
         p, x, p_err, x_err = table.T
         v = value.values
-        piece = np.clip(np.searchsorted(p, v) - 1, 0, len(p) - 2)
-        slope = np.diff(x)[piece] / np.diff(p)[piece]
+        e = error.transpose(*value.dims).values
+        piece, slope = _piece(p, x, v)
         share = (v - p[piece]) / np.diff(p)[piece]
-        of_fit = np.abs(slope) * error.transpose(*value.dims).values
+        of_fit = 0.5 * np.abs(_continued(p, x, v + e) - _continued(p, x, v - e))
         anchor = [np.hypot(x_err[i], slope * p_err[i]) for i in (piece, piece + 1)]
         whole = np.sqrt(of_fit**2 + ((1 - share) * anchor[0]) ** 2 + (share * anchor[1]) ** 2)
         missing = ~np.isfinite(v)
@@ -90,6 +92,17 @@ class Calibration:
             found[name] = xr.DataArray(data, dims=value.dims, attrs={"units": "1", "long_name": label})
         found["x_li_flag"] = flag_variable(flag, tuple(map(str, value.dims)))
         return found
+
+
+def _piece(p: np.ndarray, x: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which piece of the line through (p, x) each value is on, the outer ones continued, and its slope."""
+    piece = np.clip(np.searchsorted(p, v) - 1, 0, len(p) - 2)
+    return piece, np.diff(x)[piece] / np.diff(p)[piece]
+
+
+def _continued(p: np.ndarray, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    piece, slope = _piece(p, x, v)
+    return np.asarray(x[piece] + slope * (v - p[piece]))
 
 
 #: LixCoO2 films: two-phase range from x = 1 to 0.75 (mean c), then one phase to x = 0.45; the source states no errors

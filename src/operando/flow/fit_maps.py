@@ -24,7 +24,7 @@ MONITOR_LOST_BELOW = 0.01
 Samplings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-@versioned("5")
+@versioned("6")
 def fit_map(
     reduced: xr.Dataset,
     *,
@@ -194,7 +194,10 @@ def _told(array: xr.DataArray, units: str, long_name: str) -> xr.DataArray:
 
 
 def _around(reduced: xr.Dataset, ring: Ring) -> xr.Dataset:
-    return diffraction.azimuth_profile(take(reduced, f"{ring.name}_image"), core=_core(ring))
+    """Profile along the ring of all frames together, as that of one mean frame: gaps are judged by pixels a cell."""
+    image, frames = take(reduced, f"{ring.name}_image"), reduced.sizes[FRAME]
+    mean = Sums(image.signal / frames, image.variance / frames**2, image.weight / frames)
+    return diffraction.azimuth_profile(mean, core=_core(ring))
 
 
 def _core(ring: Ring) -> tuple[float, float]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: rounds of moving front positions from the time of their row to that of the map
 ROUNDS = 4
+#: share of the typical intensity of a layer from which on a point counts as inside it
+IN_LAYER = 0.6
 #: fewer azimuth bins than this show no spots
 FEWEST_BINS = 24
 
@@ -35,16 +37,21 @@ def science_groups(job: Run, groups: dict[str, xr.Dataset]) -> dict[str, xr.Data
     xrd = job.experiment.xrd
     assert xrd is not None
     for ring in xrd.rings:
+        if f"xrd/{ring.name}/phases" in groups:
+            found[f"xrd/{ring.name}/phases"] = diffraction.complete_fractions(
+                groups[f"xrd/{ring.name}/phases"]
+            )
         around = groups[f"xrd/{ring.name}/azimuth"]
         if around.sizes["azimuth"] >= FEWEST_BINS:
             found[f"xrd/{ring.name}/spots"] = mean_spots(around, ring)
         for name, wanted in (("front", ring.front), ("layer", ring.layer)):
             if wanted:
-                make = partial(_MAKE[name], groups, ring, job.experiment)
+                make = partial(_MAKE[name], groups | found, ring, job.experiment)
                 _try(job, found, f"xrd/{ring.name}/{name}", make)
     section = job.experiment.lithium
     if section is not None:
-        found["lithium"] = lithium_content(groups[f"xrd/{section.ring}"], section)
+        mean = mean_parameter(groups, section.ring)
+        found["lithium"] = lithium_content(mean, section)
     return found
 
 
@@ -59,26 +66,34 @@ def _try(job: Run, found: dict[str, xr.Dataset], name: str, make: Callable[[], x
 def fronts(groups: dict[str, xr.Dataset], ring: RingSection, experiment: Experiment) -> xr.Dataset:
     """Place and width of the boundary in each column and map, and its speed: `fit_front`, `front_speed`.
 
-    Fitted to the lattice parameter, or with front = "fraction" to the share of the phase of larger spacing (which needs
-    phases = 2, and peaks apart by more than their width); attrs["profile"] says which.
+    Fitted to the lattice parameter, mean of both phases, or with front = "fraction" to the share of the phase of larger
+    spacing (peaks have to lie apart by more than their width); attrs["profile"] says which. Points where the beam is
+    only partly in the film are left out: they tell of a height that is not theirs.
     Rows are recorded one after the other: a position is what the
     front had when its row was, so it is moved to the middle of the map by the speed, which is found so in `ROUNDS`
-    rounds (`moved`; the speed from it does not depend on the direction of the scan).
+    rounds (`moved`; the speed from it does not depend on the direction of the scan). A front that meets the scan is
+    seen narrower than it is, by 1 - speed x time from row to row: `width` is freed from that, and holds the beam's.
     """
-    fitted = groups[f"xrd/{ring.name}"]
-    name, source = ("c" if "c" in fitted else "a"), fitted
-    if ring.front == "fraction":
-        name, source = "fraction", groups[f"xrd/{ring.name}/phases"]
-    profile, error = (ascending(source[key]) for key in (name, f"{name}_err"))
-    found = diffraction.fit_front(profile, error)
+    name, source = "fraction", groups.get(f"xrd/{ring.name}/phases")
+    if ring.front != "fraction" or source is None:
+        source = mean_parameter(groups, ring.name)
+        name = "c" if "c" in source else "a"
+    inside = in_layer(groups[f"xrd/{ring.name}"])
+    profile, error = (ascending(source[key].where(inside)) for key in (name, f"{name}_err"))
+    found = diffraction.fit_front(profile, error, stepped=True)
     rows = ascending(groups["xrd"]["row_time"])
     found["position_map"] = found["position"]
     speed = _speed(found, "position")
-    for _ in range(ROUNDS if bool(np.isfinite(rows).all()) else 0):
+    known = bool(np.isfinite(rows).all())
+    for _ in range(ROUNDS if known else 0):
         late = _row_time(found["position"], rows) - found["time"]
-        found["position_map"] = found["position"] - (1e-3 * speed["speed"]).fillna(0.0) * late
+        found["position_map"] = found["position"] - _um_per_s(speed) * late
         speed = _speed(found, "position_map")
     found["position_map"].attrs = {"units": "um", "long_name": "front position, at the middle of the map"}
+    if known:
+        met = 1 - _um_per_s(speed) * rows.differentiate("z").mean("z")
+        for key in ("width", "width_err"):
+            found[key] = (found[key] * abs(met)).transpose(*found[key].dims).assign_attrs(found[key].attrs)
     for key in ("speed", "speed_err", "p_constant"):
         found[key] = speed[key]
     found["speed_goodness"], found["speed_points"] = speed["goodness"], speed["points"]
@@ -86,10 +101,41 @@ def fronts(groups: dict[str, xr.Dataset], ring: RingSection, experiment: Experim
     return found.assign_attrs(profile=name)
 
 
+def mean_parameter(groups: dict[str, xr.Dataset], ring: str) -> xr.Dataset:
+    """The lattice parameter of a ring, `a` or `c` with `_err` and `flag`, mean of both phases where there are two.
+
+    A single peak fitted to two of them is off by some of their distance, and POOR_FIT where that can be told. The
+    parameters given here go as 1 / q, so that the mean one is that of `q_mean`.
+    """
+    fitted, phases = groups[f"xrd/{ring}"], groups.get(f"xrd/{ring}/phases")
+    name = next((key for key in ("c", "a") if key in fitted), None)
+    if phases is None or name is None:
+        return fitted
+    good = phases["flag"] == 0
+    value = (fitted[name] * fitted["q"]).median() / phases["q_mean"].where(good)
+    error = value * phases["q_mean_err"] / phases["q_mean"]
+    return xr.Dataset({
+        name: value.assign_attrs(fitted[name].attrs), f"{name}_err": error.assign_attrs(fitted[f"{name}_err"].attrs),
+        "flag": phases["flag"],
+    })  # fmt: skip
+
+
+def in_layer(fitted: xr.Dataset) -> xr.DataArray:
+    """Where the beam lies in the layer of this ring: intensity over `IN_LAYER` of the median in its column."""
+    seen = fitted["intensity"].where(fitted["intensity"] > 5 * fitted["intensity_err"])
+    return seen > IN_LAYER * seen.median("z")
+
+
 def _speed(found: xr.Dataset, name: str) -> xr.Dataset:
     return diffraction.front_speed(
         xr.Dataset({"position": found[name], "position_err": found["position_err"]})
     )
+
+
+def _um_per_s(speed: xr.Dataset) -> xr.DataArray:
+    """Speed of each column; of those without one the median of the others, zero where there is none."""
+    known = 1e-3 * speed["speed"]
+    return known.fillna(known.median("x")).fillna(0.0)
 
 
 def _row_time(position: xr.DataArray, rows: xr.DataArray) -> xr.DataArray:
@@ -107,6 +153,7 @@ def layers(groups: dict[str, xr.Dataset], ring: RingSection, experiment: Experim
     in which the column shows it, and over time its mean, tilt and curvature along x (`bending`).
 
     From the intensity of the ring above its background; the thickness is that of the layer of this phase in [cell].
+    A layer is seen when its rows are recorded; `position` is moved to the middle of the map by its own motion.
     """
     fitted = groups[f"xrd/{ring.name}"]
     intensity = ascending(fitted["intensity"].where(fitted["intensity_flag"] == 0))
@@ -119,6 +166,7 @@ def layers(groups: dict[str, xr.Dataset], ring: RingSection, experiment: Experim
     found = diffraction.layer_position(
         intensity, ascending(fitted["intensity_err"]), thickness_um=thickness, stepped=True
     )
+    found["position"] = _at_middle(found["position"], ascending(groups["xrd"]["row_time"]))
     found = found.merge(_displaced(found))
     found["displacement_flag"] = found["flag"] | xr.where(
         np.isfinite(found["displacement"]), 0, int(Flag.NO_DATA)
@@ -126,6 +174,23 @@ def layers(groups: dict[str, xr.Dataset], ring: RingSection, experiment: Experim
     found["displacement_flag"].attrs = found["flag"].attrs
     bent = diffraction.bending(found)
     return found.merge(bent.rename({name: f"bending_{name}" for name in bent.data_vars}))
+
+
+def _at_middle(position: xr.DataArray, rows: xr.DataArray) -> xr.DataArray:
+    """Positions moved from the time of their row to the middle of the map, by the change from map to map."""
+    if not np.isfinite(rows).all():
+        return position
+    when = _row_time(position, rows)
+    moved = position.transpose(..., "time").copy()
+    times = when.transpose(*moved.dims).values
+    for column in np.ndindex(moved.shape[:-1]):
+        y, t = moved.values[column], times[column]
+        good = np.isfinite(y)
+        if good.sum() > 1:
+            y[good] -= np.gradient(y[good], t[good]) * (t - position["time"].values)[good]
+    return moved.transpose(*position.dims).assign_attrs(
+        units="um", long_name="centre of the layer, at the middle of the map"
+    )
 
 
 def _displaced(found: xr.Dataset) -> xr.Dataset:
@@ -178,7 +243,10 @@ def _near(azimuth: float, centres: list[float], half_width: float) -> bool:
 
 
 def lithium_content(fitted: xr.Dataset, section: LithiumSection) -> xr.Dataset:
-    """x in every point from the lattice parameter of a ring, with its error, by a named calibration."""
+    """x in every point from the lattice parameter of a ring, with its error, by a named calibration.
+
+    `fitted` is what `mean_parameter` gives; x of a peak that fits poorly is flagged POOR_FIT.
+    """
     calibration = calibration_of(section)
     name = calibration.parameter
     if name not in fitted:
@@ -196,6 +264,8 @@ def lithium_content(fitted: xr.Dataset, section: LithiumSection) -> xr.Dataset:
         )  # fmt: skip
     fitted = fitted.sel(family=section.families or known)
     found = calibration.apply(fitted[name], fitted[f"{name}_err"])
+    doubtful = fitted["flag"].transpose(*found["x_li_flag"].dims) & np.uint16(Flag.POOR_FIT)
+    found["x_li_flag"] = (found["x_li_flag"] | doubtful).assign_attrs(found["x_li_flag"].attrs)
     anchors = np.array([(a.parameter_A, a.x) for a in calibration.anchors])
     found["anchor_parameter"] = (
         "anchor",
@@ -215,6 +285,7 @@ def calibration_of(section: LithiumSection) -> diffraction.Calibration:
 
 
 def two_phase_rings(experiment: Experiment) -> set[str]:
-    """Rings that are fitted with one peak and with two."""
+    """Rings that are fitted with one peak and with two: those with phases = 2, with a front, or that tell lithium."""
     assert experiment.xrd is not None
-    return {ring.name for ring in experiment.xrd.rings if ring.phases == 2}
+    lithium = experiment.lithium.ring if experiment.lithium else None
+    return {r.name for r in experiment.xrd.rings if r.phases == 2 or r.front or r.name == lithium}
