@@ -143,7 +143,7 @@ def test_clock_drift_find_recovers_the_drift_within_20_percent_and_its_error(twi
     }
     job = Run(tmp_path, load_experiment(twin, overrides), Stages(tmp_path / "stages"))
     table = electrochemistry(job, {})
-    for offset, drift in ((137.0, 1e-4), (-60.0, -1e-4), (20.0, 1e-4)):
+    for offset, drift in ((137.0, 1e-4), (-60.0, -1e-4)):
         groups = maps_of(offset, drift, rng)
         clock = clock_groups(job, table, groups)["clock"].attrs
         middle = datetime.fromisoformat(groups["xrd"].attrs["epoch"]).timestamp() + float(
