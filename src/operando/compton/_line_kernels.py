@@ -128,7 +128,9 @@ def line_shift(counts, energy, width, lines, shares, group, groups, sigma, reach
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def line_shifts(counts, energy, width, lines, shares, group, groups, sigma, reach, starts, out):
-    """`line_shift` of every row of counts (spectrum, channel); rows of `out`: shift, error, significance, chi2, status."""
+    """`line_shift` of every row of counts (spectrum, channel); rows of `out`: shift, error, significance,
+    chi2, status.
+    """
     for i in range(counts.shape[0]):
         found = line_shift(
             counts[i].astype(np.float64), energy, width, lines, shares, group, groups, sigma, reach, starts

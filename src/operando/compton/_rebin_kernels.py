@@ -1,4 +1,6 @@
-"""Channels to bins of momentum or energy, pixel by pixel: numba, plain arrays. Counts are shared by overlap, none is lost."""
+"""Channels to bins of momentum or energy, pixel by pixel: numba, plain arrays. Counts are shared by overlap,
+none is lost.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def fit_components(
     """
     names = list(templates)
     if any(name not in names for name in ratio):
-        raise InputError(f"no template {ratio[0]} or {ratio[1]} among {', '.join(names)}", where="fit_components")
+        raise InputError(
+            f"no template {ratio[0]} or {ratio[1]} among {', '.join(names)}", where="fit_components"
+        )
     p = part["p_z"].values
     window = np.abs(p) < reach
     design = np.array([np.asarray(templates[name], float)[window] for name in names])
@@ -71,7 +73,11 @@ def fit_components(
 def _smooth(variance: np.ndarray) -> np.ndarray:
     """Mean over everything but p_z, smoothed over five bins."""
     flat = variance.reshape(-1, variance.shape[-1])
-    mean = np.nanmean(flat[np.isfinite(flat).all(-1)], axis=0) if np.isfinite(flat).all(-1).any() else np.ones(flat.shape[1])
+    mean = (
+        np.nanmean(flat[np.isfinite(flat).all(-1)], axis=0)
+        if np.isfinite(flat).all(-1).any()
+        else np.ones(flat.shape[1])
+    )
     padded = np.pad(mean, 2, "edge")
     return np.maximum(np.convolve(padded, np.ones(5) / 5, "valid"), max(mean.max(), 1e-12) * 1e-6)
 

@@ -14,14 +14,17 @@ from .kinematics import compton_energy, energy_per_degree, momentum_slope
 from .lines import LineRegion
 
 
-def scale_drift(spectra: xr.DataArray, regions: tuple[LineRegion, ...], check: EnergyCheck | None = None) -> xr.Dataset:
+def scale_drift(
+    spectra: xr.DataArray, regions: tuple[LineRegion, ...], check: EnergyCheck | None = None
+) -> xr.Dataset:
     """Scale and offset of the energy axis of each exposure, from the lines in its summed spectrum.
 
     spectra   (exposure, energy) counts of all pixels on one scale (`energy_spectrum`), even bins, keV
 
     True energy is (1 + `scale`) E + `offset`. Errors are widened by the root of chi2 where the regions disagree by more
-    than their errors (a background that is not straight moves a line by some eV). Returns over exposure `scale`, `offset` (keV), each with `_err`,
-    `peak_err` (error of the energy at 94 keV), `chi2`, `flag`. Raises `InputError` when no exposure has its lines.
+    than their errors (a background that is not straight moves a line by some eV). Returns over exposure `scale`,
+    `offset` (keV), each with `_err`, `peak_err` (error of the energy at 94 keV), `chi2`, `flag`. Raises
+    `InputError` when no exposure has its lines.
     """
     exposure = spectra.dims[0]
     fitted = fit_scale(find_lines(spectra.values, spectra["energy"].values, regions, check), check)
@@ -50,12 +53,15 @@ def scale_drift(spectra: xr.DataArray, regions: tuple[LineRegion, ...], check: E
     return xr.Dataset(data, spectra.coords).drop_vars("energy")
 
 
-def peak_centre(counts: np.ndarray, momentum: np.ndarray, reach: float = 3.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def peak_centre(
+    counts: np.ndarray, momentum: np.ndarray, reach: float = 3.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Middle of symmetric peaks (a.u.), its error and the reduced chi2: (n, p_z) counts against p_z.
 
     Two Gaussians that share their middle, on a straight background, within `reach` of zero; least squares with
-    weights from the counts; the error is widened by the root of chi2 where that is over one. Real profiles are symmetric; what is not (absorption, background) shifts all exposures
-    of a cell alike, so differences between exposures are better than the value itself.
+    weights from the counts; the error is widened by the root of chi2 where that is over one. Real profiles are
+    symmetric; what is not (absorption, background) shifts all exposures of a cell alike, so differences between
+    exposures are better than the value itself.
     """
     window = np.abs(momentum) < reach
     p = momentum[window]
@@ -108,7 +114,9 @@ def angle_drift(
     angle = _angle_of(centre - (0.0 if reference is None else zero), pinhole)
     slope = _momentum_per_degree(pinhole, pinhole.angle_deg)
     own = np.hypot(error, 0.0 if reference is None else zero_err) / abs(slope)
-    by_scale = np.broadcast_to(scale_err_keV, centre.shape) / abs(energy_per_degree(pinhole.energy_keV, pinhole.angle_deg))
+    by_scale = np.broadcast_to(scale_err_keV, centre.shape) / abs(
+        energy_per_degree(pinhole.energy_keV, pinhole.angle_deg)
+    )
     if reference is not None:
         own = np.where(np.arange(len(centre)) == reference, 0.0, own)
         by_scale = np.where(np.arange(len(centre)) == reference, 0.0, np.hypot(by_scale, by_scale[reference]))

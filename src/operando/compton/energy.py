@@ -31,7 +31,10 @@ class EnergyCheck:
 
 
 def find_lines(
-    counts: np.ndarray, energy_keV: np.ndarray, regions: tuple[LineRegion, ...], check: EnergyCheck | None = None
+    counts: np.ndarray,
+    energy_keV: np.ndarray,
+    regions: tuple[LineRegion, ...],
+    check: EnergyCheck | None = None,
 ) -> xr.Dataset:
     """Shift of the lines of each region in each spectrum against a nominal energy scale.
 
@@ -87,7 +90,9 @@ def _arrays(region: LineRegion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _middle(region: LineRegion) -> float:
     """Where the shift of a region is measured: the mean of its main lines."""
-    return float(np.mean([g.mean_keV for g in region.groups if g.name.endswith("a")] or [region.groups[0].mean_keV]))
+    return float(
+        np.mean([g.mean_keV for g in region.groups if g.name.endswith("a")] or [region.groups[0].mean_keV])
+    )
 
 
 def fit_scale(lines: xr.Dataset, check: EnergyCheck | None = None) -> xr.Dataset:
@@ -125,7 +130,10 @@ def fit_scale(lines: xr.Dataset, check: EnergyCheck | None = None) -> xr.Dataset
 
 
 def calibrate_energy(
-    counts: xr.DataArray, energy_keV: np.ndarray, regions: tuple[LineRegion, ...], check: EnergyCheck | None = None
+    counts: xr.DataArray,
+    energy_keV: np.ndarray,
+    regions: tuple[LineRegion, ...],
+    check: EnergyCheck | None = None,
 ) -> xr.Dataset:
     """Gain and offset of every pixel from the lines of sensor and shielding.
 
@@ -168,7 +176,9 @@ def _line_error(scale: xr.Dataset, at: float) -> np.ndarray:
 
 
 def nominal_calibration(shape: tuple[int, int], energy_keV: np.ndarray) -> xr.Dataset:
-    """The nominal energy scale for every pixel, as `calibrate_energy` gives it; errors are NaN: nobody measured them."""
+    """The nominal energy scale for every pixel, as `calibrate_energy` gives it; errors are NaN: nobody
+    measured them.
+    """
     width = float(energy_keV[1] - energy_keV[0])
     data: dict = {}
     for name, value in (("gain", width), ("lower", float(energy_keV[0]) - width / 2)):

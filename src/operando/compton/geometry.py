@@ -64,7 +64,9 @@ class Pinhole:
     def solid_angles(self) -> np.ndarray:
         """(rows, columns) solid angle of the pinhole from each place, sr. Needs `distance_mm`."""
         if self.distance_mm is None:
-            raise GeometryError("the distance of the pinhole is not known", where="Pinhole", fix="Give distance_mm.")
+            raise GeometryError(
+                "the distance of the pinhole is not known", where="Pinhole", fix="Give distance_mm."
+            )
         y, x = self.places_mm()
         slant2 = 1 + (y[:, None] ** 2 + x[None, :] ** 2) / self.distance_mm**2
         return np.pi * (self.pinhole_mm / 2) ** 2 / self.distance_mm**2 * slant2**-1.5
@@ -91,7 +93,9 @@ def refine_pinhole(
     good = np.isfinite(peak_keV) & np.isfinite(peak_err_keV) & (peak_err_keV > 0)
     if good.sum() < 10:
         raise GeometryError(
-            f"only {int(good.sum())} pixels have a Compton peak", where="refine_pinhole", fix="Sum more exposures."
+            f"only {int(good.sum())} pixels have a Compton peak",
+            where="refine_pinhole",
+            fix="Sum more exposures.",
         )
     now = pinhole if pinhole.distance_mm is not None else replace(pinhole, distance_mm=1e4)
     cov = np.full((2, 2), np.nan)

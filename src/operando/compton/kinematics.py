@@ -56,7 +56,8 @@ def momentum_slope(energy_keV, scattered_keV, angle_deg):
 def scattered_energy(energy_keV, momentum, angle_deg):
     """Energy (keV) at which electrons of momentum p_z (a.u.) scatter: equation 5 solved for E2.
 
-    E2 = E1 (a - y^2 cos + y sqrt(a^2 - 2 a cos + 1 - y^2 sin^2)) / (a^2 - y^2), y = p_z / mc, a = 1 + E1 / mc2 (1 - cos).
+    E2 = E1 (a - y^2 cos + y sqrt(a^2 - 2 a cos + 1 - y^2 sin^2)) / (a^2 - y^2), y = p_z / mc, a = 1 + E1 / mc2
+    (1 - cos).
     """
     cos = np.cos(np.deg2rad(angle_deg))
     y = np.asarray(momentum) / AU_PER_MC

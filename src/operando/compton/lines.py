@@ -50,7 +50,9 @@ def line_group(element: str, series: str = "Ka") -> LineGroup:
     except ValueError:
         number = 0
     if names is None or not number:
-        raise InputError(f"no lines {series} of {element}", where="line_group", fix='As line_group("W", "Ka").')
+        raise InputError(
+            f"no lines {series} of {element}", where="line_group", fix='As line_group("W", "Ka").'
+        )
     rows = []
     for name in names:
         try:
@@ -61,7 +63,9 @@ def line_group(element: str, series: str = "Ka") -> LineGroup:
     if not rows:
         raise InputError(f"{element} has no {series} lines", where="line_group")
     energies, rates = np.array(rows).T
-    return LineGroup(f"{element} {series}", tuple(map(float, energies)), tuple(map(float, rates / rates.sum())))
+    return LineGroup(
+        f"{element} {series}", tuple(map(float, energies)), tuple(map(float, rates / rates.sum()))
+    )
 
 
 def detector_regions(elements: tuple[str, ...] = ("Cd", "Te", "W", "Pb")) -> tuple[LineRegion, ...]:
@@ -88,7 +92,11 @@ def detector_regions(elements: tuple[str, ...] = ("Cd", "Te", "W", "Pb")) -> tup
 
 
 def name_lines(
-    peaks_keV, elements: tuple[str, ...], *, tolerance_keV: float = 0.06, extra: dict[str, float] | None = None
+    peaks_keV,
+    elements: tuple[str, ...],
+    *,
+    tolerance_keV: float = 0.06,
+    extra: dict[str, float] | None = None,
 ) -> xr.Dataset:
     """Name peaks by the nearest line of the elements that may be there.
 

@@ -67,20 +67,23 @@ def momentum_calibration(references: list[Reference], *, curvature: float | str 
     """Calibration of a ratio against states of known x, by weighted least squares.
 
     references  two or more states of different x
-    curvature   0: a line (biased by 0.003-0.006 in the middle between two states of NMC622); a number: known d2v/dx2 over
-                dv/dx, as from `theoretical_curvature`; "fit": found from three or more references
+    curvature   0: a line (biased by 0.003-0.006 in the middle between two states of NMC622); a number: known
+                d2v/dx2 over dv/dx, as from `theoretical_curvature`; "fit": found from three or more references
 
-    Errors of x enter as value errors of slope times x_err. Raises `InputError` without references, or when all have one x.
+    Errors of x enter as value errors of slope times x_err. Raises `InputError` without references, or when all
+    have one x.
     """
     good = [r for r in references if np.isfinite([r.x, r.value, r.value_err]).all() and r.value_err > 0]
     if len(good) < 2 or np.ptp([r.x for r in good]) < 1e-6:
         raise InputError(
-            f"{len(good)} usable reference state{'s' * (len(good) != 1)} of different Li content", where="momentum_calibration",
+            f"{len(good)} usable reference states of different Li content", where="momentum_calibration",
             fix="Li content needs at least two states of known x (pristine, and one known from charge or chemistry): "
             "free-atom theory is not good enough to do without.",
         )  # fmt: skip
     x, v, err, x_err = np.array([[r.x, r.value, r.value_err, r.x_err] for r in good]).T
-    middle = float(np.average(x, weights=1 / err**2)) if curvature == "fit" else float((x.min() + x.max()) / 2)
+    middle = (
+        float(np.average(x, weights=1 / err**2)) if curvature == "fit" else float((x.min() + x.max()) / 2)
+    )
     rough = (v[x.argmax()] - v[x.argmin()]) / np.ptp(x)
     weight = 1 / (err**2 + (rough * x_err) ** 2)
     if curvature == "fit":
@@ -99,10 +102,20 @@ def momentum_calibration(references: list[Reference], *, curvature: float | str 
             where="momentum_calibration", fix="Measure the references longer, or further apart in x.",
         )  # fmt: skip
     chi2 = float((weight * (v - v0 - slope * design[1]) ** 2).sum() / max(len(x) - 2, 1))
-    kind = "line" if bend == 0 else "quadratic, fitted" if curvature == "fit" else "quadratic, known curvature"
-    pair = (tuple(map(float, row)) for row in cov)
+    kind = (
+        "line" if bend == 0 else "quadratic, fitted" if curvature == "fit" else "quadratic, known curvature"
+    )
+    pair = ((float(cov[0, 0]), float(cov[0, 1])), (float(cov[1, 0]), float(cov[1, 1])))
     return MomentumCalibration(
-        float(v0), float(slope), middle, bend, tuple(pair), float(x.min()), float(x.max()), chi2, kind  # type: ignore[arg-type]
+        float(v0),
+        float(slope),
+        middle,
+        bend,
+        pair,
+        float(x.min()),
+        float(x.max()),
+        chi2,
+        kind,
     )
 
 
@@ -117,18 +130,23 @@ def _fitted_curvature(t: np.ndarray, v: np.ndarray, weight: np.ndarray) -> float
     return float(best[2] / best[1])
 
 
-def theoretical_curvature(host: np.ndarray, li: np.ndarray, momentum: np.ndarray, windows, x: float = 0.635) -> float:
+def theoretical_curvature(
+    host: np.ndarray, li: np.ndarray, momentum: np.ndarray, windows, x: float = 0.635
+) -> float:
     """d2 EMR / dx2 over d EMR / dx at x, when the counts are host + x li (templates a bin of p_z).
 
     With N1 = a + x b and N2 = c + x d the ratio bends by -2 d / (c + x d).
     """
-    slow, fast = windows.shares(momentum, float(momentum[1] - momentum[0]))
+    _, fast = windows.shares(momentum, float(momentum[1] - momentum[0]))
     c, d = float(host @ fast), float(li @ fast)
     return -2 * d / (c + x * d)
 
 
 def lithium_content(
-    value: xr.DataArray, error: xr.DataArray, calibration: MomentumCalibration, flag: xr.DataArray | None = None
+    value: xr.DataArray,
+    error: xr.DataArray,
+    calibration: MomentumCalibration,
+    flag: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """x, with the error of photons and references, where the value is known.
 
@@ -140,7 +158,11 @@ def lithium_content(
     missing = ~np.isfinite(x)
     given = np.zeros(x.shape, int) if flag is None else np.asarray(flag.values, int)
     outside = ~missing & ((x + 2 * own < calibration.low) | (x - 2 * own > calibration.high))
-    bits = given | np.where(missing & (given == 0), int(Flag.NO_DATA), 0) | np.where(outside, int(Flag.OUTSIDE_CALIBRATION), 0)
+    bits = (
+        given
+        | np.where(missing & (given == 0), int(Flag.NO_DATA), 0)
+        | np.where(outside, int(Flag.OUTSIDE_CALIBRATION), 0)
+    )
     found = xr.Dataset(coords=value.coords, attrs={"calibration": calibration.kind})
     for name, data, label in (
         ("x_li", x, "Li content x"), ("x_li_err", whole, "1-sigma error of x"),
@@ -151,7 +173,9 @@ def lithium_content(
     return found
 
 
-def significant_difference(map_: xr.Dataset, x: float, x_err: float = 0.0, *, level: float = 3.0) -> xr.Dataset:
+def significant_difference(
+    map_: xr.Dataset, x: float, x_err: float = 0.0, *, level: float = 3.0
+) -> xr.Dataset:
     """Where a map of x differs from a content x by more than `level` sigma.
 
     Returns `difference`, `difference_err`, `sigma` (difference over error) and `significant` (1, 0, or NaN where x is
@@ -164,7 +188,7 @@ def significant_difference(map_: xr.Dataset, x: float, x_err: float = 0.0, *, le
     sigma = difference / error
     found = xr.Dataset({
         "difference": difference, "difference_err": error, "sigma": sigma,
-        "significant": (np.abs(sigma) > level).astype(float).where(np.isfinite(sigma)),
+        "significant": (abs(sigma) > level).astype(float).where(np.isfinite(sigma)),
     })  # fmt: skip
     for name in found:
         found[name].attrs = {"units": "1"}
@@ -189,9 +213,10 @@ def compare_rates(
     if not (abs(d) > 0 and abs(c - d) > 0):
         raise InputError("nothing is left, or nothing was extracted, at the fast rate", where="compare_rates")
     slow, fast = a - b, c - d
+    spread = np.hypot(np.hypot(da, db), slow / fast * np.hypot(dc, dd))
     return {
         "residual_reduction": (1 - b / d, abs(b / d) * float(np.hypot(db / b if b else 0.0, dd / d))),
-        "extraction_ratio": (slow / fast, float(np.hypot(np.hypot(da, db), slow / fast * np.hypot(dc, dd)) / abs(fast))),
+        "extraction_ratio": (slow / fast, float(spread / abs(fast))),
         "extracted_slow": (slow, float(np.hypot(da, db))), "extracted_fast": (fast, float(np.hypot(dc, dd))),
         "residual_slow": (b, db), "residual_fast": (d, dd),
     }  # fmt: skip

@@ -45,8 +45,8 @@ def momentum_counts(
                      (1 + scale) E + offset in this exposure (see `drift`)
     mask             (y, x), True for pixels to use
 
-    Returns `counts` (y, x, p_z) float32: sums of shares of whole counts. Its variance for anything smooth is the number of
-    counts itself. Pixels that are masked or have no calibration are NaN.
+    Returns `counts` (y, x, p_z) float32: sums of shares of whole counts. Its variance for anything smooth is the
+    number of counts itself. Pixels that are masked or have no calibration are NaN.
     """
     from ._rebin_kernels import rebin_momentum
 
@@ -55,7 +55,11 @@ def momentum_counts(
         raise InputError(
             f"spectra of {counts.shape[:2]} pixels for a camera of {pinhole.shape}", where="momentum_counts"
         )
-    use = np.isfinite(calibration["gain"].values) if mask is None else mask & np.isfinite(calibration["gain"].values)
+    use = (
+        np.isfinite(calibration["gain"].values)
+        if mask is None
+        else mask & np.isfinite(calibration["gain"].values)
+    )
     gain = np.where(use, calibration["gain"].values, np.nan).ravel() * (1 + scale_drift)
     lower = calibration["lower"].values.ravel() * (1 + scale_drift) + offset_drift_keV
     angle = (pinhole.angles() + angle_drift_deg).ravel()
@@ -143,7 +147,11 @@ def response(
 
 
 def compton_profile(
-    counts: xr.DataArray, response: xr.DataArray, *, variance: xr.DataArray | None = None, electrons: float | None = None
+    counts: xr.DataArray,
+    response: xr.DataArray,
+    *,
+    variance: xr.DataArray | None = None,
+    electrons: float | None = None,
 ) -> xr.Dataset:
     """J(p_z) = counts / (response x bin), divided last; scaled to an area when `electrons` is given.
 

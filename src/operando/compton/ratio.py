@@ -29,6 +29,7 @@ class Windows:
 
     def shares(self, momentum: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
         """Which part of each bin of p_z is in the slow and in the fast window."""
+
         def inside(low: float, high: float) -> np.ndarray:
             a, b = momentum - step / 2, momentum + step / 2
             up = np.clip(np.minimum(b, high) - np.maximum(a, low), 0, None)
@@ -44,7 +45,11 @@ class Windows:
 
 
 def momentum_ratio(
-    part: xr.Dataset, windows: Windows | None = None, *, response: xr.DataArray | None = None, significance: float = 5.0
+    part: xr.Dataset,
+    windows: Windows | None = None,
+    *,
+    response: xr.DataArray | None = None,
+    significance: float = 5.0,
 ) -> xr.Dataset:
     """EMR = counts in |p_z| < inner over counts in low < |p_z| < high, with its error.
 
@@ -86,7 +91,9 @@ def momentum_ratio(
     return found.assign_attrs(windows=(windows.inner, windows.low, windows.high))
 
 
-def window_significance(first: np.ndarray, second: np.ndarray, momentum: np.ndarray, windows: Windows, noise=None) -> float:
+def window_significance(
+    first: np.ndarray, second: np.ndarray, momentum: np.ndarray, windows: Windows, noise=None
+) -> float:
     """How many sigma apart two states are by their EMR, for expected counts `first` and `second` (p_z,).
 
     noise  (2, p_z) variances, where they are not the counts (separated components)
@@ -107,8 +114,8 @@ def optimise_windows(
 ) -> tuple[Windows, float, float]:
     """Windows that tell two states apart best: (windows, their significance, that of the paper's windows).
 
-    first, second  (p_z,) expected counts of two states of charge, at the counts of a measurement: theory or a smooth fit,
-                   not the noisy spectra themselves, whose noise would be taken for a difference
+    first, second  (p_z,) expected counts of two states of charge, at the counts of a measurement: theory or a
+                   smooth fit, not the noisy spectra themselves, whose noise would be taken for a difference
     """
     reach = float(momentum[-1])
     best, most = Windows(), 0.0

@@ -20,14 +20,15 @@ REGIONS = (1, 2, 3)
 
 @dataclass(frozen=True)
 class VolumeFractions:
-    """What of region 3's anode is in regions 2 (alpha) and 1 (beta), and the separator of region 1 over region 2 (gamma).
+    """What of region 3's anode is in regions 2 (alpha) and 1 (beta), and the separator of region 1 over region 2
+    (gamma).
 
     alpha, beta, gamma     numbers, or (y, x) maps in the detector's own orientation
     alpha_err, beta_err    1-sigma errors, common to all pixels (they come from one tomogram), and their correlation
     pixels                 (y, x) the pixels that numbers belong to; needed for sums, left out for maps
 
-    Numbers hold for exactly the pixels over which they were taken: fractions of the whole plane applied to the cathode's
-    pixels alone shift EMR by 0.06.
+    Numbers hold for exactly the pixels over which they were taken: fractions of the whole plane applied to the
+    cathode's pixels alone shift EMR by 0.06.
     """
 
     alpha: float | np.ndarray
@@ -42,25 +43,34 @@ class VolumeFractions:
         alpha, beta = np.asarray(self.alpha, float), np.asarray(self.beta, float)
         known = np.isfinite(alpha) & np.isfinite(beta)
         slack = 1e-6 + 3 * max(self.alpha_err, self.beta_err)
-        if not known.any() or not ((alpha >= -slack) & (beta >= -slack) & (beta <= alpha + slack))[known].all():
+        if (
+            not known.any()
+            or not ((alpha >= -slack) & (beta >= -slack) & (beta <= alpha + slack))[known].all()
+        ):
             raise InputError(
                 "volume fractions must obey 0 <= beta <= alpha: region 1 cannot hold more anode than region 2",
                 where="VolumeFractions", fix="Check which region is which, and the heights of the sheet.",
             )  # fmt: skip
-        if (np.nan_to_num(alpha, nan=0.5) > 1 + slack + 0.05).any() or not np.all(np.nan_to_num(self.gamma, nan=1.0) >= 0):
+        if (np.nan_to_num(alpha, nan=0.5) > 1 + slack + 0.05).any() or not np.all(
+            np.nan_to_num(self.gamma, nan=1.0) >= 0
+        ):
             raise InputError(
                 "alpha is above one: region 2 cannot hold more anode than region 3", where="VolumeFractions",
                 fix="alpha and beta are fractions of the anode that region 3 holds, not of the sheet.",
             )  # fmt: skip
         if not -1 <= self.correlation <= 1 or self.alpha_err < 0 or self.beta_err < 0:
-            raise InputError("errors must not be negative, the correlation within -1 and 1", where="VolumeFractions")
+            raise InputError(
+                "errors must not be negative, the correlation within -1 and 1", where="VolumeFractions"
+            )
 
     @property
     def maps(self) -> bool:
         return np.ndim(self.alpha) == 2
 
     def of_sum(self, pixels: np.ndarray, weight: np.ndarray | None = None) -> VolumeFractions:
-        """Numbers for the sum over `pixels`, from maps; `weight` (y, x) is region 3's anode signal (even where left out)."""
+        """Numbers for the sum over `pixels`, from maps; `weight` (y, x) is region 3's anode signal (even where
+        left out).
+        """
         if not self.maps:
             raise InputError("these fractions are numbers already", where="VolumeFractions.of_sum")
         w = np.where(pixels, 1.0 if weight is None else weight, 0.0)
@@ -78,8 +88,8 @@ def fractions_from_shares(
 ) -> VolumeFractions:  # fmt: skip
     """Volume fractions from the share of the sheet that each component fills (from tomography).
 
-    shares     (3 regions, 4 components: cathode, separator, anode, void, y, x); times the transmission of each component
-               where absorption is corrected (`absorption.seen_shares`): then the sum rule is not checked
+    shares     (3 regions, 4 components: cathode, separator, anode, void, y, x); times the transmission of each
+               component where absorption is corrected (`absorption.seen_shares`): then the sum rule is not checked
     tolerance  how far the shares of a region may be from adding up to one
     where      (y, x) pixels that must add up; left out: all
 
@@ -96,7 +106,8 @@ def fractions_from_shares(
             if worst > tolerance:
                 raise InputError(
                     f"the volume fractions of region {region + 1} add up to 1 only within {worst:.2f}",
-                    where="fractions_from_shares", fix="Components: cathode, separator, anode and void, of the same pixels.",
+                    where="fractions_from_shares",
+                    fix="Components: cathode, separator, anode and void, of the same pixels.",
                 )  # fmt: skip
     if (shares[2, :2][:, use] > tolerance).any():
         raise InputError(
@@ -108,7 +119,12 @@ def fractions_from_shares(
         alpha, beta = shares[1, 2] / anode, shares[0, 2] / anode
         gamma = np.where(shares[1, 1] > 1e-6, shares[0, 1] / np.maximum(shares[1, 1], 1e-6), 1.0)
     return VolumeFractions(
-        np.where(use, alpha, np.nan), np.where(use, np.minimum(beta, alpha), np.nan), gamma, alpha_err, beta_err, correlation
+        np.where(use, alpha, np.nan),
+        np.where(use, np.minimum(beta, alpha), np.nan),
+        gamma,
+        alpha_err,
+        beta_err,
+        correlation,
     )
 
 
@@ -163,7 +179,10 @@ def _part(signal, noise, by_alpha, by_beta, fractions: VolumeFractions) -> xr.Da
     second = np.sqrt(1 - rho**2) * by_beta * fractions.beta_err
     data = xr.Dataset({"counts": signal, "variance": noise, "modes": xr.concat([first, second], "mode")})
     for name, units in (("counts", "counts"), ("variance", "counts2"), ("modes", "counts")):
-        data[name].attrs = {"units": units, **({"step": signal.attrs["step"]} if "step" in signal.attrs else {})}
+        data[name].attrs = {
+            "units": units,
+            **({"step": signal.attrs["step"]} if "step" in signal.attrs else {}),
+        }
     return data
 
 
@@ -173,8 +192,8 @@ def _check(counts: xr.DataArray, fractions: VolumeFractions, pixels: np.ndarray 
     mapped = "x" in counts.dims and "y" in counts.dims
     if mapped != fractions.maps:
         raise InputError(
-            f"the counts are {'maps' if mapped else 'sums'}, the volume fractions are {'maps' if fractions.maps else 'numbers'}",
-            where="separate_components", fix="Maps of fractions for maps, VolumeFractions.of_sum(pixels) for sums.",
+            f"the counts are {'maps' if mapped else 'sums'}, the volume fractions are not", where="separate_components",
+            fix="Maps of fractions for maps, VolumeFractions.of_sum(pixels) for sums.",
         )  # fmt: skip
     if mapped:
         return
@@ -195,20 +214,20 @@ def sum_pixels(part: xr.Dataset, pixels: np.ndarray) -> xr.Dataset:
     mask = xr.DataArray(pixels, dims=("y", "x"))
     chosen = part.where(mask)
     total = chosen.sum(("y", "x"), keep_attrs=True)
-    total.attrs["pixels"] = int((mask & np.isfinite(part["counts"]).any("p_z")).sum())
+    total.attrs["pixels"] = int((mask & part["counts"].notnull().any(dim="p_z")).sum())
     return total
 
 
 def sum_blocks(part: xr.Dataset, block: int, pixels: np.ndarray | None = None) -> xr.Dataset:
     """Sums over blocks of `block` x `block` pixels (of `pixels` only): counts enough for an error that means something.
 
-    Blocks without a pixel are NaN. `share` (y, x) says which part of a block was used. Rows and columns that do not fill
-    a block are left out.
+    Blocks without a pixel are NaN. `share` (y, x) says which part of a block was used. Rows and columns that do
+    not fill a block are left out.
     """
     if block < 1:
         raise InputError("a block has at least one pixel", where="sum_blocks")
     keep = np.ones((part.sizes["y"], part.sizes["x"]), bool) if pixels is None else pixels
-    mask = xr.DataArray(keep, dims=("y", "x")) & np.isfinite(part["counts"]).all("p_z")
+    mask = xr.DataArray(keep, dims=("y", "x")) & part["counts"].notnull().all(dim="p_z")
     coarse = part.where(mask).coarsen(y=block, x=block, boundary="trim").sum()
     share = mask.astype(float).coarsen(y=block, x=block, boundary="trim").mean()
     result = coarse.where(share > 0)

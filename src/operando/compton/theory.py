@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
@@ -51,17 +52,21 @@ def electron_density(formula: str, density_g_cm3: float) -> float:
 
 @lru_cache(maxsize=64)
 def _table(number: int) -> np.ndarray:
-    """J at MOMENTA: the sum over shells of the profile of one electron times the shell's electrons."""
+    """J at MOMENTA: the sum over shells of the profile of one electron times the shell's electrons.
+
+    The tables lack a few upper halves of a spin-orbit pair (2p3/2 of C): these have the profile of the lower half.
+    """
     tables = _tables()
-    total = np.zeros_like(MOMENTA)
+    total, one = np.zeros_like(MOMENTA), np.zeros_like(MOMENTA)
     for shell in range(30):
         try:
             occupied = tables.ElectronConfig(number, shell)
         except ValueError:
             break
         if occupied > 0:
-            one = [tables.ComptonProfile_Partial(number, shell, float(p)) for p in MOMENTA]
-            total += occupied * np.array(one)
+            with suppress(ValueError):
+                one = np.array([tables.ComptonProfile_Partial(number, shell, float(p)) for p in MOMENTA])
+            total += occupied * one
     return total
 
 
@@ -86,7 +91,7 @@ def atomic_profile(formula: str, momentum, fwhm: float = 0.0) -> np.ndarray:
 
 def _interpolated(formula: str, momentum: np.ndarray) -> np.ndarray:
     at = np.abs(momentum)
-    return sum(n * np.interp(at, MOMENTA, _table(z), right=0.0) for z, n in composition(formula))  # type: ignore[return-value]
+    return sum(n * np.interp(at, MOMENTA, _table(z), right=0.0) for z, n in composition(formula))
 
 
 def attenuation(formula: str, energy_keV, density_g_cm3: float) -> np.ndarray:
@@ -105,7 +110,11 @@ def _sensor(formula: str, density: float) -> tuple[np.ndarray, np.ndarray]:
     return energies, attenuation(formula, energies, density)
 
 
-def efficiency(energy_keV, thickness_mm: float = 2.0, formula: str = "Cd0.45Zn0.05Te0.5", density: float = 5.78):
-    """Share of photons that the sensor stops: 1 - exp(-mu t). Photons that leave it again as lines are not taken off."""
+def efficiency(
+    energy_keV, thickness_mm: float = 2.0, formula: str = "Cd0.45Zn0.05Te0.5", density: float = 5.78
+):
+    """Share of photons that the sensor stops: 1 - exp(-mu t). Photons that leave it again as lines are not
+    taken off.
+    """
     energies, mu = _sensor(formula, density)
     return 1 - np.exp(-np.interp(energy_keV, energies, mu) * thickness_mm / 10)

@@ -43,16 +43,23 @@ def xraylib():
 def shells(number: int) -> tuple[tuple[float, float, np.ndarray], ...]:
     """(electrons, binding energy keV, J of one electron at MOMENTA) of every occupied shell of an atom."""
     tables = xraylib()
-    found = []
+    found: list[tuple[float, float, np.ndarray]] = []
     for shell in range(30):
         try:
             electrons = tables.ElectronConfig(number, shell)
-            profile = np.array([tables.ComptonProfile_Partial(number, shell, float(p)) for p in MOMENTA])
         except ValueError:
             break
         if electrons > 0:
-            found.append((electrons, _binding(tables, number, shell), profile))
+            found.append((electrons, _binding(tables, number, shell), _profile(tables, number, shell)))
     return tuple(found)
+
+
+def _profile(tables, number: int, shell: int) -> np.ndarray:
+    """J of one electron; where the table has no 2p3/2 (carbon) it is that of 2p1/2."""
+    try:
+        return np.array([tables.ComptonProfile_Partial(number, shell, float(p)) for p in MOMENTA])
+    except ValueError:
+        return _profile(tables, number, shell - 1)
 
 
 def _binding(tables, number: int, shell: int) -> float:
