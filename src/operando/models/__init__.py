@@ -2,4 +2,10 @@
 
 from operando.core.lazy import lazy
 
-__getattr__, __dir__, __all__ = lazy(__name__, {})
+_HOME = {
+    "film_electrode": ["FilmCell", "DriftDiffusion", "Columns", "Hold", "Drive", "Rest", "simulate_film"],
+    "film_electrode_ocv": ["OpenCircuit", "open_circuit", "lco_open_circuit", "Diffusion"],
+    "film_electrode_profiles": ["film_on_grid"],
+}
+
+__getattr__, __dir__, __all__ = lazy(__name__, _HOME)
