@@ -11,8 +11,9 @@ from operando.flow.science import mean_parameter
 from operando.twin.film import FilmCell, Truth
 
 DIMS = ("time", "z", "x")
-#: what c of this film is at x = 1, at both ends of its two-phase range, and at the end of charge
-OWN = df.Calibration.through("film", [(14.00, 1.0), (14.0032, 0.935), (14.13, 0.75), (14.32, 0.5)])
+#: what c of this film is at x = 1, at both ends of its two-phase range, and at the end of charge; the front is wavy by
+#: 0.5 um of 20, and lithium conserved in each column, so that the insulating phase next to it holds 0.935 +- 0.004
+OWN = df.Calibration.through("film", [(14.00, 1.0), (14.0032, 0.935, 0.0, 0.004), (14.13, 0.75), (14.32, 0.5)])
 
 
 @pytest.fixture(scope="module")
