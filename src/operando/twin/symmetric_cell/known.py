@@ -26,7 +26,7 @@ class Truth:
     cell   the settings
 
     scans  over time: charge, current, voltage, stack_thickness, collector_rise, section_area, exposed (edge: first
-           and last moment), shift (axis: drift of the sample), theta and axis_shift (projection: as they were);
+           and last moment), drift (axis: of the whole sample, um), theta and axis_shift (projection: as they were);
            and electrode: contact_area_fraction, contact_area, void_volume, void_count, lithium_volume,
            lithium_thickness, interphase_volume, interphase_thickness, effective_current_density; and surface: R_a,
            R_q (mean plane removed); alone: centre, stripping_fraction, plating_fraction, nominal_current_density,

@@ -47,7 +47,7 @@ SCANS = {
     "interphase_thickness": (("electrode",), "um", "mean thickness of interphase"),
     "R_a": (("surface",), "um", "mean distance from the mean plane"),
     "R_q": (("surface",), "um", "root mean square distance from the mean plane"),
-    "shift": (("axis",), "um", "drift of the whole sample"),
+    "drift": (("axis",), "um", "drift of the whole sample"),
     "exposed": (("edge",), "s", "first and last moment of a scan"),
     "theta": (("projection",), "degree", "angle of each projection as it was, with jitter"),
     "axis_shift": (("projection",), "pixel", "rotation axis in each projection, right of `centre`"),
@@ -110,7 +110,7 @@ def _scan(cell: SymmetricCell, scan: int) -> dict:
         "void_count": [objects.count(name) for name in ELECTRODES], "lithium_volume": lithium * area,
         "lithium_thickness": lithium, "interphase_volume": interphase * area, "interphase_thickness": interphase,
         "theta": actual_theta_deg(cell, scan), "axis_shift": axis_shift_px(cell, scan),
-        "R_a": roughness[:, 0], "R_q": roughness[:, 1], "shift": now.shift_um, "exposed": [start, start + cell.scan_s],
+        "R_a": roughness[:, 0], "R_q": roughness[:, 1], "drift": now.shift_um, "exposed": [start, start + cell.scan_s],
     }  # fmt: skip
 
 

@@ -67,10 +67,10 @@ def transmission(cell: SymmetricCell, scan: int, rows: tuple[int, int] | None = 
     spare = int(np.ceil(HALO * cell.blur_px)) + 1
     low, high = max(first - spare, 0), min(last + spare, cell.height)
     _, mu, delta = sharp(cell, scan, (low, high))
-    first_column = -cell.centre_px - axis_shift_px(cell, scan)
-    paths = line_integrals(
-        np.stack([mu, delta], -1), actual_theta_deg(cell, scan), first_column, cell.columns
-    )
+    first_column = -cell.centre_px - axis_shift_px(cell, scan) - spare
+    wide = cell.columns + 2 * spare  # light also comes from beside the detector
+    angles = actual_theta_deg(cell, scan)
+    paths = line_integrals(np.stack([mu, delta], -1), angles, first_column, wide)
     light = np.exp(-paths[..., 0] * np.float32(cell.voxel_um * 1e-4))
     if cell.distance_mm:
         per_pixel = cell.distance_mm * 1e-3 / (cell.voxel_um * 1e-6)  # distance and P in pixels
@@ -82,7 +82,7 @@ def transmission(cell: SymmetricCell, scan: int, rows: tuple[int, int] | None = 
 
         for axis in (1, 2):
             light = gaussian_filter1d(light, cell.blur_px, axis, mode="nearest", truncate=HALO)
-    return np.maximum(light[:, first - low : last - low], DARKEST)
+    return np.maximum(light[:, first - low : last - low, spare : spare + cell.columns], DARKEST)
 
 
 def flux_divergence(light: np.ndarray, path: np.ndarray) -> np.ndarray:
