@@ -1,6 +1,7 @@
 """Forward models that write raw files and a Truth. Written apart from the analysis they test.
 
 `operando.twin.film`: the thin-film LCO, LiPON, Li, Ti cell under a scanning micro-beam.
+`operando.twin.symmetric_cell`: the Li, solid electrolyte, Li cell under tomography.
 """
 
 from typing import Any

@@ -9,8 +9,9 @@ between them, and the upper collector, flat and rigid, by the mean of all.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 
@@ -26,6 +27,7 @@ SURFACES = (
     "electrolyte_top", "interphase_top", "lithium_top", "steel_top",
 )  # fmt: skip
 ELECTRODES = ("bottom", "top")
+KEPT_BYTES = 300_000_000  # of states that are kept for the next question about them
 NODES = 33  # levels of the electrolyte at which its displacement is stated
 
 
@@ -49,6 +51,10 @@ class State:
     shift_um: tuple[float, float, float]
 
     @property
+    def nbytes(self) -> int:
+        return self.surfaces.nbytes + self.first.nbytes + self.front.nbytes + self.displacement.nbytes
+
+    @property
     def voids(self) -> np.ndarray:
         """(2, fine, fine) thickness of the voids (um); 0 is contact."""
         s = self.surfaces
@@ -70,6 +76,10 @@ class State:
         """(2, fine, fine) thickness of the interphase (um)."""
         s = self.surfaces
         return np.stack([s[3] - s[2], s[5] - s[4]])
+
+
+_KEPT: OrderedDict[tuple[SymmetricCell, int], State] = OrderedDict()
+_LOCK = Lock()
 
 
 def void_thickness(cell: SymmetricCell, t: float, electrode: int, where: Section) -> np.ndarray:
@@ -119,7 +129,6 @@ def _side(cell: SymmetricCell, t: float, electrode: int, where: Section, steel: 
     )  # fmt: skip
 
 
-@lru_cache(maxsize=2)
 def state(cell: SymmetricCell, scan: int) -> State:
     """The cell in the middle of a scan.
 
@@ -127,7 +136,16 @@ def state(cell: SymmetricCell, scan: int) -> State:
     """
     if not 0 <= scan < cell.scans:
         raise InputError(f"there is no scan {scan}", where="SymmetricCell", fix=f"0 to {cell.scans - 1}.")
-    return state_at(cell, float(protocol.scan_middle_s(cell)[scan]))
+    key = (cell, scan)
+    with _LOCK:
+        if key in _KEPT:
+            return _KEPT[key]
+    made = state_at(cell, float(protocol.scan_middle_s(cell)[scan]))
+    with _LOCK:
+        _KEPT[key] = made
+        while len(_KEPT) > 1 and sum(one.nbytes for one in _KEPT.values()) > KEPT_BYTES:
+            _KEPT.popitem(last=False)
+    return made
 
 
 def state_at(cell: SymmetricCell, t: float) -> State:
