@@ -12,7 +12,7 @@ from operando.core.errors import OperandoError
 from .app import app
 
 #: modules whose commands join the application, in the order of --help
-for name in ("run", "twin", "look"):
+for name in ("run", "twin", "look", "tomography"):
     import_module(f"{__package__}.{name}")
 
 
@@ -25,7 +25,7 @@ def _tell(error: OperandoError) -> None:
 
 
 def _tell_stopped() -> None:
-    again = "; run the same command again to continue" if sys.argv[1:2] == ["run"] else ""
+    again = "; run the same command again to continue" if sys.argv[1:2] in (["run"], ["recon"]) else ""
     print(f"\noperando: stopped{again}", file=sys.stderr)
 
 

@@ -233,7 +233,8 @@ def combine(estimates: list[Estimate], tolerance_px: float, where: str) -> Centr
     weight = 1 / e**2
     value, err = float((c * weight).sum() / weight.sum()), float(weight.sum() ** -0.5)
     found = Centre(value, max(err, 0.5 * float(np.ptp(c))), tuple(estimates))
-    if len(c) > 1 and np.ptp(c) > tolerance_px + 3 * float(np.hypot(*e[:2])) or e.max() > tolerance_px:
+    apart = len(c) > 1 and np.ptp(c) > tolerance_px + 3 * float(np.hypot(*e[:2]))
+    if apart or e.max() > tolerance_px:
         said = ", ".join(f"{x.way} {x.centre:.2f} ± {x.err:.2f}" for x in estimates)
         raise CentreError(f"the rotation centre is ambiguous: {said} px", where=where, fix=GIVE)
     return found

@@ -198,7 +198,7 @@ def _check_dead(dead: np.ndarray, projections: Projections) -> None:
 
 
 def _undo_propagation(out: np.ndarray, ratio: float, threads: int) -> None:
-    """Phase retrieval of every projection (all rows at one angle), in place. Dead rows take part as their neighbours."""
+    """Phase retrieval of every projection (all rows at one angle), in place. A dead row counts as its neighbour."""
     dead = ~np.isfinite(out[:, 0, 0])
     nearest = np.flatnonzero(~dead)
     if not len(nearest):
