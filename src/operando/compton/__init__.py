@@ -34,6 +34,7 @@ _HOME = {
     "register": ["Registration", "register_image"],
     "sharing": ["share_events"],
     "planning": ["Plan", "error_map", "expected_counts", "expected_error", "exposure_for"],
-    "imaging": ["Imaging", "LithiumResult", "lithium_of_states", "momenta_of_states"],
+    "imaging": ["Imaging", "momenta_of_states"],
+    "states": ["LithiumResult", "lithium_of_states"],
 }  # fmt: skip
 __getattr__, __dir__, __all__ = lazy(__name__, _HOME)

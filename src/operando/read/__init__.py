@@ -7,8 +7,13 @@ h5py, fabio and other heavy packages are imported by the functions that use them
 from .bdf import write_bdf
 from .cycler import cycler
 from .ebsd import orientation_map
+from .hexitec import hexitec_frames, hexitec_histogram, nexus_spectra
+from .hexitec_lists import hexitec_events
 from .impedance import impedance as impedance_spectra
 from .inspect import Inspection, inspect
 from .scans import open_scans
 
-__all__ = ["Inspection", "cycler", "impedance_spectra", "inspect", "open_scans", "orientation_map", "write_bdf"]
+__all__ = [
+    "Inspection", "cycler", "hexitec_events", "hexitec_frames", "hexitec_histogram", "impedance_spectra", "inspect",
+    "nexus_spectra", "open_scans", "orientation_map", "write_bdf",
+]  # fmt: skip
