@@ -81,7 +81,9 @@ def main() -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{voxels / 1e9:.2f} Gvoxel {options.type}, {options.threads} thread(s), labels equal: {equal}")
     print(f"ours {ours:.2f} s ({voxels / 1e6 / ours:.0f} Mvoxel/s), loop over columns {peer:.2f} s")
-    print(f"ratio {peer / ours:.1f} (slabs: median {np.median(ratios):.1f}, least {min(ratios):.1f}), peak {memory:.1f} GB")
+    print(
+        f"ratio {peer / ours:.1f} (slabs: median {np.median(ratios):.1f}, least {min(ratios):.1f}), peak {memory:.1f} GB"
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ def literal_column(g, steel, lithium, void, interphase, ahead, depth, label):
     """One column g (z,), from the collector. Sets bits of label: 1 lithium, 2 void, 4 steel. Returns 1, 0 or 2."""
     nz = len(g)
     z = 0
-    while z < nz and np.float32(g[z]) >= steel:  # the steel rod ends where the grey value falls under its threshold
+    while (
+        z < nz and np.float32(g[z]) >= steel
+    ):  # the steel rod ends where the grey value falls under its threshold
         label[z] |= np.uint8(4)
         z += 1
     last = -1
@@ -24,7 +26,9 @@ def literal_column(g, steel, lithium, void, interphase, ahead, depth, label):
         total = np.float32(0)
         for k in range(1, near + 1):
             total += np.float32(g[z + k])
-        if near == 0 or total > np.float32(interphase * near):  # the mean of the next ones is the interphase's
+        if near == 0 or total > np.float32(
+            interphase * near
+        ):  # the mean of the next ones is the interphase's
             break
         z += 1
     contact = 2
@@ -47,7 +51,9 @@ def literal_column(g, steel, lithium, void, interphase, ahead, depth, label):
         total = np.float32(0)
         for k in range(near):
             total += np.float32(g[z - k])
-        if np.float32(void * near) < total < np.float32(lithium * near):  # lithium goes on beyond it; else a pore
+        if (
+            np.float32(void * near) < total < np.float32(lithium * near)
+        ):  # lithium goes on beyond it; else a pore
             for k in range(z + 1, top + 1):
                 label[k] |= np.uint8(2)
     return contact

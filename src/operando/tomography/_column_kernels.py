@@ -35,7 +35,18 @@ def mark_lithium(grey, y, steel, lithium, void, interphase, ahead, label, first,
         for k in range(1, near + 1):
             add_row(rows[(z + k) % (ahead + 1)], total)
         running = step_lithium(
-            rows[z % (ahead + 1)], total, limit, steel, lithium, void, np.int32(z), state, bits, first, last, dark
+            rows[z % (ahead + 1)],
+            total,
+            limit,
+            steel,
+            lithium,
+            void,
+            np.int32(z),
+            state,
+            bits,
+            first,
+            last,
+            dark,
         )
         out = label[z, y]
         for x in range(nx):

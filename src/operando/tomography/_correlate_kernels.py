@@ -38,7 +38,9 @@ def shifted_window(coefficients, z0, y0, x0, n, shift, out, weights, work_x, wor
             row = coefficients[lz + i, ly + j]
             for k in range(n):
                 x = lx + k
-                work_x[i, j, k] = wx[0] * row[x] + wx[1] * row[x + 1] + wx[2] * row[x + 2] + wx[3] * row[x + 3]
+                work_x[i, j, k] = (
+                    wx[0] * row[x] + wx[1] * row[x + 1] + wx[2] * row[x + 2] + wx[3] * row[x + 3]
+                )
     for i in range(m):
         for j in range(n):
             for k in range(n):
@@ -110,7 +112,9 @@ def score_of(f, g, gradient, fm, gm, scale, pieces):
 
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def refine(volume, coefficients, corners, n, shifts, errors, correlations, hessians, residuals, iterations, limit):
+def refine(
+    volume, coefficients, corners, n, shifts, errors, correlations, hessians, residuals, iterations, limit
+):
     """Sub-voxel shift at every node.
 
     volume        (z, y, x) float32, the reference; coefficients: spline coefficients of the other volume

@@ -134,5 +134,8 @@ def interphase_molar_volume(
             "slope_err": quantity(slope_err, (), "um cm2/mAh"),
             "change": quantity(slope * float(np.ptp(q)), (), "um", "over all the charge"),
         },
-        attrs={"molar_volume_metal_cm3_per_mol": molar_volume, "fraction_to_interphase": fraction_to_interphase},
+        attrs={
+            "molar_volume_metal_cm3_per_mol": molar_volume,
+            "fraction_to_interphase": fraction_to_interphase,
+        },
     )

@@ -44,7 +44,9 @@ class ColumnRule:
             raise InputError("ahead and depth are at least 1 voxel", where="ColumnRule")
 
 
-def column_segmentation(volume: xr.DataArray, rule: ColumnRule, electrode: Electrode = "bottom") -> xr.Dataset:
+def column_segmentation(
+    volume: xr.DataArray, rule: ColumnRule, electrode: Electrode = "bottom"
+) -> xr.Dataset:
     """Lithium, interface voids and contact of one electrode, column by column from its collector.
 
     Lithium: after the steel, every voxel under `lithium`, until the mean of the next `ahead` exceeds `interphase`.
@@ -57,7 +59,7 @@ def column_segmentation(volume: xr.DataArray, rule: ColumnRule, electrode: Elect
 
     Returns `label` (z, y, x; bits 1 lithium, 2 void, 4 steel: a void within the lithium has bits 1 and 2), `contact`
     (y, x; 1 yes, 0 no, for columns without lithium also 0), `lithium` (y, x; columns that have any), `first` and `last`
-    lithium voxel (index along z, -1 none). Biased by blur (contact too high, voids too small): see `void_layer`.
+    lithium voxel (index along z, -1 none). Biased by blur (contact too high, voids too small): see `fit_void_layer`.
     Raises InputError when no column has lithium.
     """
     from ._column_kernels import march
@@ -75,7 +77,15 @@ def column_segmentation(volume: xr.DataArray, rule: ColumnRule, electrode: Elect
         grey = _numbers(volume.isel(y=rows).values[flip])
         below = grey.dtype.type(np.ceil(rule.void) if grey.dtype.kind == "u" else rule.void)
         march(
-            grey, *limits, below, rule.ahead, rule.depth, label[flip][:, rows], first[rows], last[rows], contact[rows]
+            grey,
+            *limits,
+            below,
+            rule.ahead,
+            rule.depth,
+            label[flip][:, rows],
+            first[rows],
+            last[rows],
+            contact[rows],
         )
     if (contact == 2).all():
         raise InputError(

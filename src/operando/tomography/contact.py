@@ -49,7 +49,9 @@ def contact_area(
             "area_err": (error * whole).assign_attrs(units="cm2"),
             "share": share.assign_attrs(units="1", long_name="share of the section in contact"),
             "share_err": error.assign_attrs(units="1"),
-            "share_sampling_err": sample.assign_attrs(units="1", long_name="as a sample of a larger interface"),
+            "share_sampling_err": sample.assign_attrs(
+                units="1", long_name="as a sample of a larger interface"
+            ),
             "unknown": ((values.isnull() & mask).sum(("y", "x")) / total).assign_attrs(units="1"),
         },
         attrs={"section_cm2": whole, "correlation_um": float(length)},
@@ -74,7 +76,9 @@ def _patch_length(values: xr.DataArray, pixel_um: float) -> float:
     return float((below[0] if len(below) else rows.shape[1]) * pixel_um)
 
 
-def contact_change(before: xr.DataArray, after: xr.DataArray, *, inside: xr.DataArray | None = None) -> xr.Dataset:
+def contact_change(
+    before: xr.DataArray, after: xr.DataArray, *, inside: xr.DataArray | None = None
+) -> xr.Dataset:
     """Where contact was gained and lost between two maps, as a map and as areas.
 
     Returns `change` (y, x; 1 gained, -1 lost, 0 as before, NaN unknown), `gained`, `lost`, `net` (cm2) and `relative`
@@ -91,7 +95,10 @@ def contact_change(before: xr.DataArray, after: xr.DataArray, *, inside: xr.Data
     if inside is not None:
         change = change.where(inside.astype(bool))
     pixel = dx * dy * CM2_PER_UM2
-    gained, lost = float(change.where(change > 0).sum()) * pixel, -float(change.where(change < 0).sum()) * pixel
+    gained, lost = (
+        float(change.where(change > 0).sum()) * pixel,
+        -float(change.where(change < 0).sum()) * pixel,
+    )
     start = float((before.astype(float).where(np.isfinite(change))).sum()) * pixel
     return xr.Dataset(
         {
@@ -99,7 +106,9 @@ def contact_change(before: xr.DataArray, after: xr.DataArray, *, inside: xr.Data
             "gained": quantity(gained, (), "cm2", "contact gained"),
             "lost": quantity(lost, (), "cm2", "contact lost"),
             "net": quantity(gained - lost, (), "cm2", "change of contact area"),
-            "relative": quantity((gained - lost) / start if start else np.nan, (), "1", "change over area before"),
+            "relative": quantity(
+                (gained - lost) / start if start else np.nan, (), "1", "change over area before"
+            ),
         }
     )
 

@@ -40,7 +40,7 @@ def displacement_field(
     the normalised squared difference, cubic B-splines, one shift a window (the window's mean displacement: gradients
     across it cancel to first order, curvature does not).
 
-    reference, moved   (z, y, x) of one size, registered (see `register`): u contains what the registration left
+    reference, moved   (z, y, x) of one size, registered (see `register_rigid`): u contains what the registration left
     inside             (z, y, x) bool in the reference: nodes whose window centre is outside are skipped (NO_DATA)
 
     Over z, y, x (centres of the nodes, um): `u_z`, `u_y`, `u_x` (um; positive along the axis) each with `_err`, `correlation`, `flag`
@@ -78,7 +78,11 @@ def displacement_field(
     expected = _white_error(hessians, residual, how.window**3)
     flag = np.full(len(corners), int(Flag.NO_DATA))
     flag[tried] = _flags(iterations, correlation, expected, at_edge[tried], how)
-    u, u_err, r = np.full((2, len(corners), 3), np.nan)[0], np.full((len(corners), 3), np.nan), np.full(len(corners), np.nan)
+    u, u_err, r = (
+        np.full((2, len(corners), 3), np.nan)[0],
+        np.full((len(corners), 3), np.nan),
+        np.full(len(corners), np.nan),
+    )
     u[tried] = np.where((iterations >= 0)[:, None], found, np.nan)
     u_err[tried] = np.where((iterations >= 0)[:, None], np.maximum(errors, expected), np.nan)
     r[tried] = correlation
@@ -107,7 +111,9 @@ def _whole_voxels(first, second, corner, how: Correlation) -> tuple[np.ndarray, 
     g = second[tuple(slice(c - s, c + n + s) for c in corner)].astype(float)
     f, g = f - f.mean(), g - g.mean()
     size = [fft.next_fast_len(m, real=True) for m in g.shape]
-    fg = fft.irfftn(np.conj(fft.rfftn(f, size)) * fft.rfftn(g, size), size)[tuple(slice(2 * s + 1) for _ in range(3))]
+    fg = fft.irfftn(np.conj(fft.rfftn(f, size)) * fft.rfftn(g, size), size)[
+        tuple(slice(2 * s + 1) for _ in range(3))
+    ]
     sums, squares = _window_sums(g, n), _window_sums(g * g, n)
     spread = squares - sums**2 / n**3
     score = fg / np.sqrt(np.maximum(spread, 1e-9 * max(spread.max(), 1e-30)))
@@ -156,7 +162,9 @@ def _dataset(reference, axes, u, u_err, correlation, flag, how) -> xr.Dataset:
     sizes, own = voxel_sizes(reference), coordinates(reference, *AXES)
     data = {}
     for k, axis in enumerate(AXES):
-        data[f"u_{axis}"] = quantity((u[:, k] * sizes[axis]).reshape(shape), AXES, "um", f"displacement along {axis}")
+        data[f"u_{axis}"] = quantity(
+            (u[:, k] * sizes[axis]).reshape(shape), AXES, "um", f"displacement along {axis}"
+        )
         data[f"u_{axis}_err"] = quantity((u_err[:, k] * sizes[axis]).reshape(shape), AXES, "um")
     data["correlation"] = quantity(correlation.reshape(shape), AXES, "1", "normalised correlation")
     half = (how.window - 1) / 2
@@ -164,12 +172,14 @@ def _dataset(reference, axes, u, u_err, correlation, flag, how) -> xr.Dataset:
         a: (a, np.interp(first + half, np.arange(reference.sizes[a]), own[a][1]), {"units": "um"})
         for a, first in zip(AXES, axes, strict=True)
     }
-    result = xr.Dataset(data, coords, attrs={"method": "normalised correlation, one shift a window", "how": repr(how)})
+    result = xr.Dataset(
+        data, coords, attrs={"method": "normalised correlation, one shift a window", "how": repr(how)}
+    )
     result["flag"] = flag_variable(flag.reshape(shape), AXES)
     return result
 
 
-def strain(field: xr.Dataset, *, reach: int = 1) -> xr.Dataset:
+def strain_field(field: xr.Dataset, *, reach: int = 1) -> xr.Dataset:
     """Small-strain tensor from a displacement field: e_ij = (du_i/dx_j + du_j/dx_i) / 2.
 
     Gradients are weighted least-squares planes through the good nodes (flag 0) within `reach` nodes along each axis.

@@ -28,7 +28,7 @@ def level_for(false_per_map: float, area_um2: float, gradient_per_um: float) -> 
     return 2.5 if off(2.5) <= 0 else float(optimize.brentq(off, 2.5, 40.0))
 
 
-def hot_spots(
+def find_hot_spots(
     current: xr.Dataset, floor: xr.Dataset, *, factor: float = 1.5, false_per_map: float = 0.05,
     least_um2: float = 0.0,
 ) -> xr.Dataset:  # fmt: skip
@@ -47,7 +47,7 @@ def hot_spots(
     """
     if "gradient" not in floor or not np.isfinite(float(floor["gradient"])):
         raise InputError(
-            "hot spots need a noise floor", where="hot_spots",
+            "hot spots need a noise floor", where="find_hot_spots",
             fix="Pass noise_floor of two images without current between them.",
         )  # fmt: skip
     j = current["current_density"].transpose("interval", "y", "x")
@@ -92,7 +92,9 @@ def _describe(mine, j, error, excess, median, pixel) -> dict[str, float]:
     values = np.where(mine, excess, -np.inf)
     at = np.unravel_index(int(np.argmax(values)), values.shape)
     maps = np.flatnonzero(mine.any((1, 2)))
-    place = {a: float(j[a].values[i]) if a in j.coords else float(i) for a, i in zip("yx", at[1:], strict=True)}
+    place = {
+        a: float(j[a].values[i]) if a in j.coords else float(i) for a, i in zip("yx", at[1:], strict=True)
+    }
     middle = abs(float(median[at[0], 0, 0]))
     return {
         "peak": float(j.values[at]), "peak_err": float(error[at]), "significance": float(values[at]),

@@ -14,7 +14,9 @@ from .volume import check_series, quantity, voxel_sizes
 LEAST_WEIGHT = 0.25
 
 
-def mA_per_cm2(thickness_um: float, seconds: float, molar_volume: float = LI_MOLAR_VOLUME_CM3_PER_MOL) -> float:
+def mA_per_cm2(
+    thickness_um: float, seconds: float, molar_volume: float = LI_MOLAR_VOLUME_CM3_PER_MOL
+) -> float:
     """Current density that changes Li by `thickness_um` in `seconds`: j = dz F / (V_m dt)."""
     return thickness_um * 1e-4 * FARADAY_C_PER_MOL / molar_volume / seconds * 1e3
 
@@ -43,7 +45,7 @@ def noise_floor(first: xr.DataArray, second: xr.DataArray, *, smooth_um: float =
 
     Returns `difference` (1-sigma of the difference of two maps, from the median of |d - median d|; its error assumes
     patches of the correlation area), `thickness` (of one map: difference / sqrt 2), `offset` (median: drift between
-    the two), `gradient` (1/um; rms slope of the normalised difference, for `hot_spots`), `kurtosis` (0 if Gaussian).
+    the two), `gradient` (1/um; rms slope of the normalised difference, for `find_hot_spots`), `kurtosis` (0 if Gaussian).
     Raises InputError for maps of different sizes or fewer than 16 known columns.
     """
     check_series(first, second, where="noise_floor")
@@ -97,7 +99,11 @@ def local_current_density(
             where="local_current_density",
         )
     times = np.asarray(thickness["time"].values if times_s is None else times_s, float)
-    if thickness.sizes.get("time", 0) < 2 or len(times) != thickness.sizes["time"] or not (np.diff(times) > 0).all():
+    if (
+        thickness.sizes.get("time", 0) < 2
+        or len(times) != thickness.sizes["time"]
+        or not (np.diff(times) > 0).all()
+    ):
         raise InputError(
             "two images or more with rising times are needed", where="local_current_density",
             fix="Give thickness over time (s).",

@@ -22,7 +22,9 @@ def _depth_sums(pore, face, below, step, bins, dz):
         first = np.floor(np.maximum(depth[0], 0) / step).astype(int)
         for k in (0, 1):  # a voxel touches two bins at most
             b = first + k
-            share = np.clip(np.minimum(depth[1], (b + 1) * step) - np.maximum(np.maximum(depth[0], 0), b * step), 0, None)
+            share = np.clip(
+                np.minimum(depth[1], (b + 1) * step) - np.maximum(np.maximum(depth[0], 0), b * step), 0, None
+            )
             ok = (share > 0) & (b < bins) & np.isfinite(pore[z])
             rows, columns = np.nonzero(ok)
             at = b[rows, columns], rows, columns
@@ -59,7 +61,9 @@ def porosity_profile(
     values = np.where(columns, pore.values, np.nan)
     total, count = _depth_sums(values, np.where(columns, height, 0.0), into == "down", bin_um, bins, dz)
     if not count.sum():
-        raise InputError("no electrolyte under the face", where="porosity_profile", fix="Check `into` and heights.")
+        raise InputError(
+            "no electrolyte under the face", where="porosity_profile", fix="Check `into` and heights."
+        )
     mean, error = _with_blocks(total, count)
     whole = total.sum() / count.sum()
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -105,7 +109,9 @@ def near_interface(profile: xr.Dataset, within_um: float) -> xr.Dataset:
     n = part.sizes["depth"]
     return xr.Dataset(
         {
-            "porosity": part["porosity"].mean().assign_attrs(units="1", long_name="porosity near the interface"),
+            "porosity": part["porosity"]
+            .mean()
+            .assign_attrs(units="1", long_name="porosity near the interface"),
             "porosity_err": (np.sqrt((part["porosity_err"] ** 2).sum()) / n).assign_attrs(units="1"),
             "map": part["map"].mean("depth").assign_attrs(units="1", long_name="sub-surface porosity"),
         },
@@ -135,7 +141,9 @@ def porosity_distribution(
     cut = cut.reshape(int(np.prod(counts)), -1)
     known = np.isfinite(cut).mean(1) >= 0.5 if cut.size else np.zeros(0, bool)
     if known.sum() < 12:
-        raise InputError(f"{int(known.sum())} domains", where="porosity_distribution", fix="Use smaller domains.")
+        raise InputError(
+            f"{int(known.sum())} domains", where="porosity_distribution", fix="Use smaller domains."
+        )
     values = np.nanmean(cut[known], 1)
     modes, p = count_modes(values, rng=rng, draws=draws)
     width = 1.06 * max(values.std(), 1e-9) * len(values) ** -0.2

@@ -14,8 +14,8 @@ FREEDOMS = ("z", "y", "x", "about_z", "about_y", "about_x")
 MOST_VOXELS = 300_000
 
 
-def region(volume: xr.DataArray, z_um: tuple[float, float]) -> xr.DataArray:
-    """Bool mask (z, y, x) of a slab of heights (um from the lower side of the volume): for `held` of `register`."""
+def held_slab(volume: xr.DataArray, z_um: tuple[float, float]) -> xr.DataArray:
+    """Bool mask (z, y, x) of a slab of heights (um from the lower side of the volume): for `held` of `register_rigid`."""
     check_volume(volume, allow_nan=True)
     voxel = same_voxel(volume)
     middle = (np.arange(volume.sizes["z"]) + 0.5) * voxel
@@ -24,7 +24,7 @@ def region(volume: xr.DataArray, z_um: tuple[float, float]) -> xr.DataArray:
     return xr.DataArray(np.broadcast_to(rows[:, None, None], shape), dims=AXES)
 
 
-def register(
+def register_rigid(
     reference: xr.DataArray, moved: xr.DataArray, held: xr.DataArray, *, name: str,
     free: tuple[str, ...] = ("z", "y", "x"), start_um: tuple[float, float, float] | None = None,
     most_error_um: float | None = None,
@@ -43,15 +43,19 @@ def register(
     region, set to zero; NOT_CONVERGED); attrs `held`, `rest` (rms of the difference after it). Gauss-Newton on the
     squared difference, cubic splines. Raises InputError for volumes of different sizes and an empty held region.
     """
-    reference, moved = (check_volume(v.squeeze(), where="register") for v in (reference, moved))
-    check_series(reference, moved, where="register")
+    reference, moved = (check_volume(v.squeeze(), where="register_rigid") for v in (reference, moved))
+    check_series(reference, moved, where="register_rigid")
     voxel = same_voxel(reference)
     unknown = set(free) - set(FREEDOMS)
     if unknown or not free:
-        raise InputError(f"no freedom {sorted(unknown)}", where="register", fix=f"There are: {', '.join(FREEDOMS)}.")
+        raise InputError(
+            f"no freedom {sorted(unknown)}", where="register_rigid", fix=f"There are: {', '.join(FREEDOMS)}."
+        )
     mask = held.transpose(*AXES).values.astype(bool)
     if mask.shape != reference.shape or not mask.any():
-        raise InputError("the held region is empty or of another size", where="register", fix="See `region`.")
+        raise InputError(
+            "the held region is empty or of another size", where="register_rigid", fix="See `held_slab`."
+        )
     first, second = (np.asarray(v.values, np.float32) for v in (reference, moved))
     start = np.zeros(3) if start_um is None else np.asarray(start_um, float) / voxel
     if start_um is None:
@@ -73,7 +77,9 @@ def register(
 
 
 def _middle(mask: np.ndarray) -> np.ndarray:
-    return np.array([np.average(np.arange(n), weights=mask.sum(tuple({0, 1, 2} - {a}))) for a, n in enumerate(mask.shape)])
+    return np.array(
+        [np.average(np.arange(n), weights=mask.sum(tuple({0, 1, 2} - {a}))) for a, n in enumerate(mask.shape)]
+    )
 
 
 def _whole_voxels(first, second, mask) -> np.ndarray:
@@ -122,7 +128,12 @@ def _gauss_newton(first, second, mask, free, start, limit):
     for k, index in enumerate(use):
         error[index] = np.sqrt(cover[k, k]) if fixed[k] else np.nan
         state[index] = 0 if fixed[k] else int(Flag.TOO_FEW_COUNTS)
-    return motion, error, state | (0 if converged else int(Flag.NOT_CONVERGED)), float(np.sqrt((rest**2).mean()))
+    return (
+        motion,
+        error,
+        state | (0 if converged else int(Flag.NOT_CONVERGED)),
+        float(np.sqrt((rest**2).mean())),
+    )
 
 
 def _voxels(first, mask) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -130,7 +141,9 @@ def _voxels(first, mask) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     inner = np.zeros_like(mask)
     inner[2:-2, 2:-2, 2:-2] = mask[2:-2, 2:-2, 2:-2]
     at = np.argwhere(inner)
-    slope = np.stack([0.5 * (first[tuple((at + d).T)] - first[tuple((at - d).T)]) for d in np.eye(3, dtype=int)], 1)
+    slope = np.stack(
+        [0.5 * (first[tuple((at + d).T)] - first[tuple((at - d).T)]) for d in np.eye(3, dtype=int)], 1
+    )
     if len(at) > MOST_VOXELS:
         strength = (slope**2).sum(1)
         keep = strength >= np.partition(strength, -MOST_VOXELS)[-MOST_VOXELS]
@@ -180,7 +193,9 @@ def apply_motion(moved: xr.DataArray, motion: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(out, dims=AXES, coords=moved.coords, attrs=attrs)
 
 
-def stack_thickness(lower: xr.DataArray, upper: xr.DataArray, *, inside: xr.DataArray | None = None) -> xr.Dataset:
+def stack_thickness(
+    lower: xr.DataArray, upper: xr.DataArray, *, inside: xr.DataArray | None = None
+) -> xr.Dataset:
     """Distance between the collectors from their height maps (..., y, x; um): `thickness`, `thickness_err`, `tilt`.
 
     Over time where the maps have it. The error is the scatter of columns over their square root, not counting form;
@@ -196,7 +211,9 @@ def stack_thickness(lower: xr.DataArray, upper: xr.DataArray, *, inside: xr.Data
     error = gap.std(("y", "x")) / np.sqrt(np.maximum(count, 1))
     return xr.Dataset(
         {
-            "thickness": gap.mean(("y", "x")).assign_attrs(units="um", long_name="stack between the collectors"),
+            "thickness": gap.mean(("y", "x")).assign_attrs(
+                units="um", long_name="stack between the collectors"
+            ),
             "thickness_err": error.assign_attrs(units="um"),
             "tilt": slope.assign_attrs(units="um", long_name="from one end of x to the other"),
         }

@@ -23,7 +23,9 @@ def remove_form(height: xr.DataArray, form: Form = "plane") -> xr.DataArray:
     height = height.transpose("y", "x")
     good = np.isfinite(height.values)
     if good.sum() < LEAST:
-        raise InputError(f"{int(good.sum())} known heights", where="remove_form", fix="Check the segmentation.")
+        raise InputError(
+            f"{int(good.sum())} known heights", where="remove_form", fix="Check the segmentation."
+        )
     y, x = (np.linspace(-1, 1, n) for n in height.shape)
     yy, xx = np.meshgrid(y, x, indexing="ij")
     terms = {"mean": [np.ones_like(xx)], "plane": [np.ones_like(xx), xx, yy]}
@@ -37,7 +39,7 @@ def remove_form(height: xr.DataArray, form: Form = "plane") -> xr.DataArray:
     return height.copy(data=height.values - fitted).assign_attrs(attrs)
 
 
-def roughness(
+def height_parameters(
     height: xr.DataArray, *, height_err: xr.DataArray | float = 0.0, form: Form = "plane", blocks: int = 4,
     correct_noise: bool = True,
 ) -> xr.Dataset:  # fmt: skip
@@ -75,9 +77,15 @@ def roughness(
         data[f"{name}_err"] = quantity(float(error), (), unit)
     data["Ra"], data["Ra_err"] = data["Sa"], data["Sa_err"]
     peak, valley = float(np.nanmax(z)), float(-np.nanmin(z))
-    data |= {"Sp": quantity(peak, (), "um"), "Sv": quantity(valley, (), "um"), "Sz": quantity(peak + valley, (), "um")}
+    data |= {
+        "Sp": quantity(peak, (), "um"),
+        "Sv": quantity(valley, (), "um"),
+        "Sz": quantity(peak + valley, (), "um"),
+    }
     data["Sal"] = quantity(_decay(flat), (), "um", "autocorrelation length (0.2)")
-    result = xr.Dataset(data, attrs={"form": form, "noise_um": noise2**0.5, "known": float(np.isfinite(z).mean())})
+    result = xr.Dataset(
+        data, attrs={"form": form, "noise_um": noise2**0.5, "known": float(np.isfinite(z).mean())}
+    )
     result["flag"] = flag_variable(np.array(int(Flag.TOO_FEW_COUNTS) if whole["buried"] else 0), ())
     return result
 
@@ -109,7 +117,9 @@ def _decay(flat: xr.DataArray) -> float:
         below = np.flatnonzero(lag < 0.2 * lag[0]) if lag[0] > 0 else []
         if len(below):
             k = below[0]
-            found.append((k - 1 + (lag[k - 1] / lag[0] - 0.2) / ((lag[k - 1] - lag[k]) / lag[0])) * sizes[name])
+            found.append(
+                (k - 1 + (lag[k - 1] / lag[0] - 0.2) / ((lag[k - 1] - lag[k]) / lag[0])) * sizes[name]
+            )
     return float(np.mean(found)) if found else np.nan
 
 

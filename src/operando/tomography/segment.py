@@ -18,7 +18,11 @@ LEAST_SHARE = 1e-4
 
 
 def phase_greys(
-    volume: xr.DataArray, start: Mapping[str, float], *, held: tuple[str, ...] = (), noise: float | None = None
+    volume: xr.DataArray,
+    start: Mapping[str, float],
+    *,
+    held: tuple[str, ...] = (),
+    noise: float | None = None,
 ) -> xr.Dataset:
     """Grey value, width and share of each phase: a Gaussian mixture of the histogram, with a flat class for edges.
 
@@ -117,11 +121,17 @@ def thresholds(
         raise InputError(f"no rule {rule!r}", where="thresholds", fix="Use 'midpoint' or 'equal_error'.")
     for name, value in (override or {}).items():
         if name not in bounds:
-            raise InputError(f"no boundary {name!r}", where="thresholds", fix=f"There are: {', '.join(bounds)}.")
+            raise InputError(
+                f"no boundary {name!r}", where="thresholds", fix=f"There are: {', '.join(bounds)}."
+            )
         values[bounds.index(name)] = value
     if (np.diff(values) <= 0).any():
         raise InputError(f"thresholds {values} do not rise", where="thresholds", fix="Check the override.")
-    attrs = {"units": greys["grey"].attrs["units"], "rule": rule, "override": ", ".join(override or {}) or "none"}
+    attrs = {
+        "units": greys["grey"].attrs["units"],
+        "rule": rule,
+        "override": ", ".join(override or {}) or "none",
+    }
     return xr.DataArray(values, dims="boundary", coords={"boundary": bounds}, attrs=attrs)
 
 

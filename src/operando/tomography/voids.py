@@ -14,7 +14,9 @@ CROFTON = (0.04577789120476 * 2, 0.03698062787608 * 2, 0.03519563978232 * 2)
 SMALL = 8  # voxels; below that, sphericity is a property of the grid
 
 
-def void_objects(void: xr.DataArray, *, share: xr.DataArray | None = None, least_voxels: int = 1) -> xr.Dataset:
+def void_objects(
+    void: xr.DataArray, *, share: xr.DataArray | None = None, least_voxels: int = 1
+) -> xr.Dataset:
     """Every connected void (26 neighbours), with its measures.
 
     void     (z, y, x) bool
@@ -39,7 +41,9 @@ def void_objects(void: xr.DataArray, *, share: xr.DataArray | None = None, least
     number = np.zeros(len(size), np.uint32)
     number[keep] = np.arange(1, len(keep) + 1)
     label = number[label]
-    table = _measures(label, len(keep), voxel, None if share is None else share.transpose("z", "y", "x").values)
+    table = _measures(
+        label, len(keep), voxel, None if share is None else share.transpose("z", "y", "x").values
+    )
     names = {
         "volume": "um3", "volume_err": "um3", "diameter": "um", "thickness_mean": "um", "thickness_max": "um",
         "footprint": "um2", "surface": "um2", "sphericity": "1", "z": "um", "y": "um", "x": "um",
@@ -71,7 +75,9 @@ def _measures(label: np.ndarray, count: int, voxel: float, share: np.ndarray | N
     for axis in range(3):
         for end in (0, -1):
             border[np.unique(np.take(label, end, axis))] = True
-    flag = np.where(border[1:], int(Flag.CUT_BY_GAP), 0) | np.where(voxels < SMALL, int(Flag.TOO_FEW_COUNTS), 0)
+    flag = np.where(border[1:], int(Flag.CUT_BY_GAP), 0) | np.where(
+        voxels < SMALL, int(Flag.TOO_FEW_COUNTS), 0
+    )
     middle = [(np.bincount(at, c + 0.5, count + 1)[1:] / np.maximum(voxels, 1)) * voxel for c in (z, y, x)]
     return {
         "volume": volume, "volume_err": np.sqrt(area / voxel**2 / 12) * voxel**3,
@@ -95,7 +101,9 @@ def _surface(label: np.ndarray, count: int) -> np.ndarray:
                 here = padded[1:-1, 1:-1, 1:-1]
                 cut = tuple(slice(1 + d, padded.shape[i] - 1 + d) for i, d in enumerate((dz, dy, dx)))
                 there = padded[cut]
-                back = padded[tuple(slice(1 - d, padded.shape[i] - 1 - d) for i, d in enumerate((dz, dy, dx)))]
+                back = padded[
+                    tuple(slice(1 - d, padded.shape[i] - 1 - d) for i, d in enumerate((dz, dy, dx)))
+                ]
                 ends = np.bincount(here[(here != there) & (here > 0)], minlength=count + 1)
                 ends = ends + np.bincount(here[(here != back) & (here > 0)], minlength=count + 1)
                 total += 2 * CROFTON[kind - 1] / np.sqrt(kind) * ends
@@ -116,20 +124,26 @@ def void_summary(voids: xr.Dataset) -> xr.Dataset:
             "volume": quantity(float(voids["volume"].sum()), (), "um3", "volume of all voids"),
             "volume_err": quantity(float(np.sqrt((voids["volume_err"] ** 2).sum())), (), "um3"),
             "thickness": quantity(thick, (), "um", "mean thickness of voids along z"),
-            "diameter": quantity(float(voids["diameter"].median()) if n else np.nan, (), "um", "median diameter"),
+            "diameter": quantity(
+                float(voids["diameter"].median()) if n else np.nan, (), "um", "median diameter"
+            ),
         }
     )
     result["flag"] = flag_variable(np.array(0 if n else int(Flag.NO_DATA)), ())
     return result
 
 
-def size_distribution(voids: xr.Dataset, *, edges_um: np.ndarray | None = None, by: str = "diameter") -> xr.Dataset:
+def size_distribution(
+    voids: xr.Dataset, *, edges_um: np.ndarray | None = None, by: str = "diameter"
+) -> xr.Dataset:
     """How many voids, and how much of their volume, in bins of `by`; over the bin centre `size` (um).
 
     edges_um  bin edges; ten a decade from the smallest to the largest where not given
     """
     if not voids.sizes["void"]:
-        raise InputError("there are no voids", where="size_distribution", fix="Check with void_summary first.")
+        raise InputError(
+            "there are no voids", where="size_distribution", fix="Check with void_summary first."
+        )
     values, volume = voids[by].values, voids["volume"].values
     if edges_um is None:
         low, high = np.log10(max(values.min(), 1e-6)) - 1e-9, np.log10(values.max()) + 1e-9

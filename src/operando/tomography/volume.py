@@ -46,7 +46,9 @@ def voxel_sizes(volume: xr.DataArray | xr.Dataset, *, where: str = "volume") -> 
     if "voxel_um" in volume.attrs:
         size = float(volume.attrs["voxel_um"])
         if not (np.isfinite(size) and size > 0):
-            raise InputError(f"a voxel of {size} um", where=where, fix="Set attrs['voxel_um'] to the size in um.")
+            raise InputError(
+                f"a voxel of {size} um", where=where, fix="Set attrs['voxel_um'] to the size in um."
+            )
         return dict.fromkeys([a for a in AXES if a in volume.dims], size)
     sizes = {}
     for axis in (a for a in AXES if a in volume.dims):
@@ -80,7 +82,9 @@ def same_voxel(volume: xr.DataArray, *, where: str = "volume") -> float:
     sizes = voxel_sizes(volume, where=where)
     first = next(iter(sizes.values()))
     if any(abs(s - first) > 0.01 * first for s in sizes.values()):
-        raise InputError(f"voxels are not cubes: {sizes} um", where=where, fix="Resample to equal voxels first.")
+        raise InputError(
+            f"voxels are not cubes: {sizes} um", where=where, fix="Resample to equal voxels first."
+        )
     return first
 
 
