@@ -31,7 +31,7 @@ def recon(
     energy: Annotated[float | None, typer.Option(help="keV, where the file has none.")] = None,
     distance: Annotated[float | None, typer.Option(help="Sample to detector, mm.")] = None,
     window: Annotated[str, typer.Option(help="ramp, shepp-logan, cosine or hann.")] = "ramp",
-    extend: Annotated[bool, typer.Option(help="The sample is larger than the field of view.")] = False,
+    edge: Annotated[str, typer.Option(help="extend or zero: what lies outside the field of view.")] = "extend",
     memory: Annotated[float | None, typer.Option(help="GB of arrays at most.", min=0.01)] = None,
     threads: Annotated[int | None, typer.Option(help="Default: all cores.", min=1)] = None,
     device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "auto",
@@ -58,7 +58,7 @@ def recon(
         settings = ReconSettings(
             centre=centre, rows=_numbers(rows, 1, "--rows 100:200"), region=_numbers(region, 2, "--region 0:500,0:500"),
             correction=Correction(stripes=stripes, phase=_phase(delta_beta, scan)), window=window,
-            edge="extend" if extend else "zero", partial=partial, threads=threads, memory_gb=memory, device=device,
+            edge=edge, partial=partial, threads=threads, memory_gb=memory, device=device,
         )  # fmt: skip
         target = output or (file if file.is_dir() else file.parent) / "volume.zarr"
         done = reconstruct(scan, target, settings, progress=terminal.bar("slices"), overwrite=overwrite)

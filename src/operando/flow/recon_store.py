@@ -12,7 +12,7 @@ import numpy as np
 
 from operando.core.errors import require_extra
 from operando.core.projections import Projections
-from operando.tomography.backproject import check_region
+from operando.tomography.fourier_backproject import check_region
 from operando.tomography.centre import Centre, Estimate
 from operando.tomography.slabs import CHUNK, ReconSettings, rows_of
 

@@ -97,7 +97,7 @@ def _ordered(angles: np.ndarray, where: str) -> list[str]:
         return []
     ordered = np.sort(np.mod(angles, 360.0)) if np.ptp(angles) > 361 else np.sort(angles)
     gaps = np.diff(ordered)
-    even = np.median(gaps) > 0 and (gaps > 0.05 * np.median(gaps)).mean() > 0.98
+    even = gaps.min() > 0.2 * np.median(gaps) and gaps.max() < 1.8 * np.median(gaps)
     usual = 1 if np.median(steps) >= 0 else -1
     back = np.flatnonzero(steps * usual < 0)
     if len(back) <= 0.05 * len(steps) and not even:

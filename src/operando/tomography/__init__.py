@@ -3,6 +3,15 @@
 from operando.core.lazy import lazy
 
 _HOME = {
+    "fourier_backproject": ["Backprojector", "Beams", "backproject"],
+    "centre": ["Centre", "CentreError", "centre_by_pairs", "centre_by_focus"],
+    "correct": ["Correction", "sinograms"],
+    "centre_scan": ["find_centre"],
+    "projections_used": ["usable"],
+    "flats": ["plan_flats", "flat_field"],
+    "phase": ["PhaseRetrieval", "retrieve_phase"],
+    "slabs": ["ReconSettings", "plan_slabs", "reconstruct_slabs"],
+    "stripes": ["remove_stripes", "ring_roughness"],
     "volume": ["check_volume", "check_series", "voxel_sizes"],
     "register": ["register_rigid", "apply_motion", "held_slab", "stack_thickness"],
     "displacement": ["Correlation", "displacement_field", "strain_field"],

@@ -15,7 +15,7 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter, median_filter
 
 from ..core.errors import InputError
-from .backproject import Backprojector, Beams, outside_circle
+from .fourier_backproject import Backprojector, Beams, outside_circle
 
 log = logging.getLogger("operando.tomography")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.projections import Projections
-from .backproject import Backprojector, Beams, Region, Window, check_region, outside_circle
+from .fourier_backproject import Backprojector, Beams, Region, Window, check_region, outside_circle
 from .correct import PIECE_BYTES, Correction, Mended, phase_margin, sinograms
 from .flats import FlatPlan
 
@@ -28,7 +28,7 @@ class ReconSettings:
     region       (first y, end y, first x, end x) pixels; None: the whole square
     correction   flats, zingers, stripes, phase
     window       "ramp", or a softer filter
-    edge         "zero", or "extend" for a sample larger than the field of view
+    edge         "extend": projections go on with their edge values; "zero": nothing lies outside the field of view
     outside      pixels that some angles do not see: "nan", or "keep" what comes out
     tolerance    of the non-uniform FFT, relative
     partial      use a scan that was cut short, or has a gap in its angles
@@ -43,7 +43,7 @@ class ReconSettings:
     region: Region | None = None
     correction: Correction = field(default_factory=Correction)
     window: Window = "ramp"
-    edge: Literal["zero", "extend"] = "zero"
+    edge: Literal["extend", "zero"] = "extend"
     outside: Literal["nan", "keep"] = "nan"
     tolerance: float = 1e-3
     partial: bool = False

@@ -25,6 +25,7 @@ Window = Literal["ramp", "hann", "shepp-logan", "cosine"]
 Region = tuple[int, int, int, int]
 MEASURE_FROM = 64  # pairs of slices from which a search for the fastest FFT pays
 CM_PER_UM = 1e-4
+EDGE_COLUMNS = 4  # whose mean continues a projection: one alone is noise
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,9 @@ class Backprojector:
     region     (first y, end y, first x, end x), pixels of the full square of `columns` x `columns`, whose middle
                is the rotation axis; None is the whole square
     pixel_um   gives 1/cm; None gives 1/pixel
-    edge       "zero" where the sample lies inside the field of view, "extend" where it is larger: projections are
-               continued by their edge values (takes most of the bright rim away, not all: values are shifted)
+    edge       "extend": projections go on with their edge values, which takes away most of the bright rim where the
+               sample is larger than the field of view or the air is not at zero (values are shifted all the same);
+               "zero": nothing is there
     tolerance  relative error of the non-uniform FFT
     threads    worker threads, each with its own plan (`plan_bytes` each)
     device     "cpu", or "gpu" (cufinufft and cupy)
@@ -127,7 +129,7 @@ class Backprojector:
 
     def __init__(
         self, beams: Beams, *, region: Region | None = None, pixel_um: float | None = None, window: Window = "ramp",
-        edge: Literal["zero", "extend"] = "zero", tolerance: float = 1e-3, threads: int = 1, device: str = "cpu",
+        edge: Literal["extend", "zero"] = "extend", tolerance: float = 1e-3, threads: int = 1, device: str = "cpu",
         slices: int = 1,
     ) -> None:  # fmt: skip
         _check_centre(beams)
@@ -226,7 +228,11 @@ def pad_pair(pair: np.ndarray, length: int, edge: str) -> np.ndarray:
     if edge == "extend":  # from the last pixel to the first, round the back
         away = (np.arange(length - columns) + 1) / (length - columns + 1)
         step = 3 * away**2 - 2 * away**3
-        out[:, columns:] = out[:, columns - 1, None] * (1 - step) + out[:, :1] * step
+        near = min(EDGE_COLUMNS, columns)
+        end, begin = (
+            out[:, part].mean(1, keepdims=True) for part in (np.s_[columns - near : columns], np.s_[:near])
+        )
+        out[:, columns:] = end * (1 - step) + begin * step
     return out
 
 
