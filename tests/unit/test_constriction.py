@@ -198,6 +198,13 @@ def test_film_resistance_evens_the_current_out(rng):
     assert float(even.film_resistance) == pytest.approx(1.0 / mask.mean(), rel=1e-9)
 
 
+def test_disc_with_even_current():
+    """Behind a large film resistance the current is even: 8 / (3 pi^2 k a) instead of 1 / (4 k a)."""
+    mask = discs((400, 400), [(200.3, 199.8)], 20)
+    least, even = resistance(mask), resistance(mask, film_resistance_ohm_cm2=1.0, tolerance=1e-10)
+    assert even - least == pytest.approx((8 / (3 * np.pi**2) - 1 / 4) / (20 * UM), rel=0.05)
+
+
 def test_multiplier_of_layers_against_the_plain_recursion():
     transform = transform_of((8, 6), "mirror", 1)
     found = spreading_multiplier(transform, [(2.0, 0.5), (3.0, 2.0)], 1.0)

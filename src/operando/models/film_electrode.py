@@ -83,7 +83,7 @@ class FilmCell:
     start_x: float = 0.95
     ocv: OpenCircuit = field(default_factory=lco_open_circuit)
     diffusion: Diffusion = field(default_factory=lambda: Diffusion.two_phase(1e-12, 7e-14))
-    exchange_A_per_m2: float = 1.1
+    exchange_A_per_m2: float = 1.2
     anode_exchange_A_per_m2: float = 10.0
     electrolyte_um: float = 4.0
     conductivity_S_per_cm: float = 2e-6

@@ -116,7 +116,7 @@ def open_circuit(
     table = PchipInterpolator(x, voltage)(grid)
     if plateau is None:
         return OpenCircuit(grid, table, None)
-    poor, rich = float(plateau[0]), float(plateau[1])  # type: ignore[arg-type]
+    poor, rich = float(plateau[0]), float(plateau[1])
     flat = (grid >= poor) & (grid <= rich)
     table[flat] = np.interp(grid[flat], x, voltage)  # the cubic bends at the ends of the line
     return OpenCircuit(grid, table, (poor, rich), tuple(notes))
