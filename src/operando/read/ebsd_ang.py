@@ -27,12 +27,14 @@ def read_ang(path: Path) -> Points:
     lines = text.splitlines()
     head = [line for line in lines if line.startswith("#")]
     body = "\n".join(line for line in lines if line and not line.startswith("#"))
+    if not body:
+        raise ReadError("no table of at least eight columns", where=str(path), fix="Export it as .ang again.")
     try:
         table = np.loadtxt(io.StringIO(body), ndmin=2)
     except ValueError as error:
         raise ReadError(f"a row does not hold numbers as the others do ({error})", where=str(path),
                         fix="The file is cut short or mixed up: export it again.") from error  # fmt: skip
-    if table.ndim != 2 or table.shape[1] < 8 or not len(table):
+    if table.shape[1] < 8:
         raise ReadError("no table of at least eight columns", where=str(path), fix="Export it as .ang again.")
     crystals = _crystals(head)
     phase = table[:, 7].astype(int)

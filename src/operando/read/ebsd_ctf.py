@@ -38,8 +38,8 @@ def read_ctf(path: Path) -> Points:
             io.StringIO("\n".join(lines[start:]).replace(",", ".")), names=True, delimiter="\t"
         )
         crystals = _ctf_crystals(lines[:start])
-        size = [int(head[key]) for key in ("YCells", "XCells")]
-        step = [float(head[key].replace(",", ".")) for key in ("XStep", "YStep")]
+        size = int(head["YCells"]), int(head["XCells"])
+        step = float(head["XStep"].replace(",", ".")), float(head["YStep"].replace(",", "."))
     except (ValueError, KeyError, IndexError) as error:
         raise ReadError(f"header or table is not that of a .ctf file ({error})", where=str(path),
                         fix="The file is cut short or mixed up: export it again.") from error  # fmt: skip
