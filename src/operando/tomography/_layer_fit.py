@@ -1,4 +1,5 @@
-"""The iterations behind `fit_void_layer`: one tile, all lengths in voxels, arrays (z, y, x) cut to a window at the face."""
+"""The iterations behind `fit_void_layer`: one tile, all lengths in voxels, arrays (z, y, x) cut to a window at
+the face."""
 
 from __future__ import annotations
 

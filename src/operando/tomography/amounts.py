@@ -1,4 +1,5 @@
-"""Volumes of phases in time and what they say of the charge: stripping fraction, molar volume of Li in the interphase."""
+"""Volumes of phases in time and what they say of the charge: stripping fraction, molar volume of Li in the
+interphase."""
 
 from __future__ import annotations
 
@@ -56,8 +57,8 @@ def stripping_fraction(
     section      share of the cell's section that the volume holds: its part of the charge (even current)
     volume_err   1-sigma error of each volume, independent between images; charge_err (mAh) that of each difference
 
-    Over `interval`: `fraction`, positive where Li leaves with positive charge, `fraction_err`; `total` and `total_err`
-    from first to last image. NaN where no charge passed. Paper 004: 0.72 and 0.51.
+    Over `interval`: `fraction`, positive where Li leaves with positive charge, `fraction_err`; `total` and
+    `total_err` from first to last image. NaN where no charge passed. Paper 004: 0.72 and 0.51.
     """
     volume = np.asarray(volume_um3, float)
     charge = np.asarray(charge_mAh, float)

@@ -37,7 +37,8 @@ class ColumnRule:
     def __post_init__(self) -> None:
         if not self.void < self.lithium < self.steel or not self.lithium <= self.interphase:
             raise InputError(
-                f"grey values void {self.void}, lithium {self.lithium}, interphase {self.interphase}, steel {self.steel}",
+                f"grey values void {self.void}, lithium {self.lithium}, interphase {self.interphase}, "
+                f"steel {self.steel}",
                 where="ColumnRule", fix="They must rise: void < lithium <= interphase, lithium < steel.",
             )  # fmt: skip
         if self.ahead < 1 or self.depth < 1:
@@ -76,7 +77,7 @@ def column_segmentation(
         rows = slice(start, start + step)
         grey = _numbers(volume.isel(y=rows).values[flip])
         below = grey.dtype.type(np.ceil(rule.void) if grey.dtype.kind == "u" else rule.void)
-        march(
+        march(  # type: ignore[call-arg]
             grey,
             *limits,
             below,

@@ -39,9 +39,8 @@ def contact_area(
         raise InputError("no column is inside the sample", where="contact_area", fix="Check the mask.")
     share = values.mean(("y", "x"))
     length = correlation_um if correlation_um is not None else _patch_length(values, dx)
-    uncertain = np.sqrt((values * (1 - values)).sum(("y", "x"))) / total
-    error = np.hypot(uncertain, systematic)
-    sample = np.sqrt(np.clip(share * (1 - share), 0, None) * np.pi * length**2 / (total * dx * dy))
+    error = ((values * (1 - values)).sum(("y", "x")) / total**2 + systematic**2) ** 0.5
+    sample = ((share * (1 - share)).clip(0) * np.pi * length**2 / (total * dx * dy)) ** 0.5
     whole = total * dx * dy * CM2_PER_UM2
     return xr.Dataset(
         {
@@ -119,7 +118,7 @@ def effective_current_density(current_mA: xr.DataArray | float, area: xr.Dataset
     Errors are those of the area. NaN where there is no contact. Says nothing of the crowding at rims of contacts.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        density = (np.abs(current_mA) / area["area"]).where(area["area"] > 0)
+        density = abs(current_mA / area["area"]).where(area["area"] > 0)
         relative = (area["area_err"] / area["area"]).where(area["area"] > 0)
     factor = (1 / area["share"]).where(area["share"] > 0)
     return xr.Dataset(

@@ -43,12 +43,13 @@ def displacement_field(
     reference, moved   (z, y, x) of one size, registered (see `register_rigid`): u contains what the registration left
     inside             (z, y, x) bool in the reference: nodes whose window centre is outside are skipped (NO_DATA)
 
-    Over z, y, x (centres of the nodes, um): `u_z`, `u_y`, `u_x` (um; positive along the axis) each with `_err`, `correlation`, `flag`
-    (NO_DATA not tried or left the volume; TOO_FEW_COUNTS no texture: the expected error along some axis is over `most_error`;
-    POOR_FIT correlation under `least`; NOT_CONVERGED; WINDOW_EDGE found at the border of the search). Errors: scatter of 27
-    pieces of the window, which knows of correlated noise but not of curvature, and never under the white-noise error.
-    Flagged nodes keep their value except where there is none (NaN); use `where(flag == 0)`.
-    Raises InputError for volumes that differ in size or are smaller than window and search.
+    Over z, y, x (centres of the nodes, um): `u_z`, `u_y`, `u_x` (um; positive along the axis) each with
+    `_err`, `correlation`, `flag` (NO_DATA not tried or left the volume; TOO_FEW_COUNTS no texture: the
+    expected error along some axis is over `most_error`; POOR_FIT correlation under `least`; NOT_CONVERGED;
+    WINDOW_EDGE found at the border of the search). Errors: scatter of 27 pieces of the window, which knows of
+    correlated noise but not of curvature, and never under the white-noise error. Flagged nodes keep their
+    value except where there is none (NaN); use `where(flag == 0)`. Raises InputError for volumes that differ
+    in size or are smaller than window and search.
     """
     from scipy.ndimage import spline_filter
 
@@ -73,7 +74,8 @@ def displacement_field(
     correlation, residual, iterations = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
     coefficients = spline_filter(second, 3, output=np.float32, mode="mirror")
     refine(
-        first, coefficients, corners[tried], how.window, found, errors, correlation, hessians, residual, iterations, 1e-3
+        first, coefficients, corners[tried], how.window, found, errors, correlation, hessians, residual,
+        iterations, 1e-3
     )  # fmt: skip
     expected = _white_error(hessians, residual, how.window**3)
     flag = np.full(len(corners), int(Flag.NO_DATA))

@@ -61,7 +61,7 @@ def map_volume(thickness: xr.DataArray, thickness_err: xr.DataArray | float = 0.
     """
     sizes = voxel_sizes(thickness, where="map_volume")
     values = thickness.transpose(..., "y", "x")
-    known = np.isfinite(values)
+    known = values.notnull()
     if not bool(known.any()):
         raise InputError("no column is known", where="map_volume")
     area = values.sizes["y"] * values.sizes["x"] * sizes["y"] * sizes["x"]

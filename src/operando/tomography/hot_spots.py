@@ -34,14 +34,16 @@ def find_hot_spots(
 ) -> xr.Dataset:  # fmt: skip
     """Patches that draw significantly more than `factor` times the median current, followed through the intervals.
 
-    A column is hot where s j - factor |median j| > u sigma, with s the sign of the median current of the map and u the
-    level at which noise alone makes `false_per_map` patches a map (see `false_objects`; for a map that sits just at
-    factor x median everywhere: an upper bound). Patches that overlap in successive intervals are the same spot.
+    A column is hot where s j - factor |median j| > u sigma, with s the sign of the median current of the map
+    and u the level at which noise alone makes `false_per_map` patches a map (see `false_objects`; for a map
+    that sits just at factor x median everywhere: an upper bound). Patches that overlap in successive intervals
+    are the same spot.
 
     current  of `local_current_density`;  floor  of `noise_floor` with the same smoothing
 
-    Over `spot`: `peak` (mA/cm2, with its sign) and `peak_err`, `ratio` (peak over median, highest), `area` (um2, largest),
-    `significance` (sigma above factor x median), `y`, `x` (um, of the peak), `first` and `last` interval. Also
+    Over `spot`: `peak` (mA/cm2, with its sign) and `peak_err`, `ratio` (peak over median, highest), `area`
+    (um2, largest), `significance` (sigma above factor x median), `y`, `x` (um, of the peak), `first` and `last`
+    interval. Also
     `label` (interval, y, x), number of the spot + 1; over interval `level` (mA/cm2, what it takes), `count`.
     attrs: `level_sigma`, `false_per_map`, `factor`. A map without a floor is refused: InputError.
     """

@@ -45,8 +45,8 @@ def noise_floor(first: xr.DataArray, second: xr.DataArray, *, smooth_um: float =
 
     Returns `difference` (1-sigma of the difference of two maps, from the median of |d - median d|; its error assumes
     patches of the correlation area), `thickness` (of one map: difference / sqrt 2), `offset` (median: drift between
-    the two), `gradient` (1/um; rms slope of the normalised difference, for `find_hot_spots`), `kurtosis` (0 if Gaussian).
-    Raises InputError for maps of different sizes or fewer than 16 known columns.
+    the two), `gradient` (1/um; rms slope of the normalised difference, for `find_hot_spots`), `kurtosis` (0 if
+    Gaussian). Raises InputError for maps of different sizes or fewer than 16 known columns.
     """
     check_series(first, second, where="noise_floor")
     d = smooth_map(second.copy(data=second.values - first.values), smooth_um).transpose("y", "x")

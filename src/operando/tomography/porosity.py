@@ -44,9 +44,10 @@ def porosity_profile(
     into    "up" where the electrolyte lies above the face, "down" where below
     inside  (y, x) columns that count
 
-    Over `depth` (middle of the bin, um): `porosity` with `porosity_err` (spread of the blocks of an 8 x 8 division of the section:
-    pores are larger than voxels, so counting voxels would be too small), `normalised` (over the mean of all bins) with `_err`,
-    `flag` (NO_DATA where no voxel lies). Also `map` (depth, y, x): share of pore in the bin in each column.
+    Over `depth` (middle of the bin, um): `porosity` with `porosity_err` (spread of the blocks of an 8 x 8
+    division of the section: pores are larger than voxels, so counting voxels would be too small), `normalised`
+    (over the mean of all bins) with `_err`, `flag` (NO_DATA where no voxel lies).
+    Also `map` (depth, y, x): share of pore in the bin in each column.
     Raises InputError where no voxel of electrolyte lies under the face.
     """
     pore = check_volume(pore.squeeze(), where="porosity_profile", allow_nan=True).astype(float)
@@ -101,7 +102,7 @@ def _with_blocks(total: np.ndarray, count: np.ndarray, parts: int = 8) -> tuple[
 
 
 def near_interface(profile: xr.Dataset, within_um: float) -> xr.Dataset:
-    """Porosity from the face down to `within_um`, and its map along z ("sub-surface map"), from `porosity_profile`."""
+    """Porosity from the face to `within_um` and its map along z (sub-surface map), of a `porosity_profile`."""
     bins = profile["depth"] <= within_um
     if not bool(bins.any()):
         raise InputError(f"no bin lies within {within_um} um", where="near_interface")
@@ -112,7 +113,7 @@ def near_interface(profile: xr.Dataset, within_um: float) -> xr.Dataset:
             "porosity": part["porosity"]
             .mean()
             .assign_attrs(units="1", long_name="porosity near the interface"),
-            "porosity_err": (np.sqrt((part["porosity_err"] ** 2).sum()) / n).assign_attrs(units="1"),
+            "porosity_err": ((part["porosity_err"] ** 2).sum() ** 0.5 / n).assign_attrs(units="1"),
             "map": part["map"].mean("depth").assign_attrs(units="1", long_name="sub-surface porosity"),
         },
         attrs={"within_um": within_um},
@@ -125,12 +126,13 @@ def porosity_distribution(
 ) -> xr.Dataset:  # fmt: skip
     """Distribution of the porosity of domains (z, y, x; um), and the number of its modes.
 
-    pore  (z, y, x) bool or share; NaN where it is not electrolyte. Domains with under half their voxels known are left out
+    pore  (z, y, x) bool or share; NaN where it is not electrolyte. Domains with under half their voxels known
+    are left out
 
-    Density by Gaussian kernels (Silverman's width) over `value`. `modes`: the fewest k for which Silverman's test (1981) does not
-    reject at 5 %: the smallest kernel width with k modes is compared with that of smoothed bootstrap draws, the
-    kernel draws rescaled to the sample's variance. Also `porosity` over `domain`, `p_value` over `tested` modes,
-    `mean`, `spread`. Raises InputError for fewer than 12 domains.
+    Density by Gaussian kernels (Silverman's width) over `value`. `modes`: the fewest k for which Silverman's
+    test (1981) does not reject at 5 %: the smallest kernel width with k modes is compared with that of
+    smoothed bootstrap draws, the kernel draws rescaled to the sample's variance. Also `porosity` over
+    `domain`, `p_value` over `tested` modes, `mean`, `spread`. Raises InputError for fewer than 12 domains.
     """
     pore = check_volume(pore.squeeze(), where="porosity_distribution", allow_nan=True).astype(float)
     sizes = voxel_sizes(pore)

@@ -15,7 +15,7 @@ MOST_VOXELS = 300_000
 
 
 def held_slab(volume: xr.DataArray, z_um: tuple[float, float]) -> xr.DataArray:
-    """Bool mask (z, y, x) of a slab of heights (um from the lower side of the volume): for `held` of `register_rigid`."""
+    """Bool mask (z, y, x) of a slab of heights (um above the lower side): for `held` of `register_rigid`."""
     check_volume(volume, allow_nan=True)
     voxel = same_voxel(volume)
     middle = (np.arange(volume.sizes["z"]) + 0.5) * voxel
@@ -31,17 +31,20 @@ def register_rigid(
 ) -> xr.Dataset:  # fmt: skip
     """The rigid motion of what is held fixed: where its material of `reference` is found in `moved`.
 
-    Only voxels of `held` are looked at, so motion elsewhere stays in the data; the result says by `name` what was held.
+    Only voxels of `held` are looked at, so motion elsewhere stays in the data; the result says by `name` what
+    was held.
 
-    held           (z, y, x) bool in the reference: the steel of the collector with its rough face, or the far electrolyte
+    held           (z, y, x) bool in the reference: the steel of the collector with its rough face, or the far
+    electrolyte
     name           what that is, for the record ("lower collector")
     free           which of z, y, x, about_z, about_y, about_x are found; the others stay at zero
     start_um       first guess of the shift z, y, x; else the peak of the correlation of the held region
     most_error_um  freedoms that the region cannot fix better are set to zero and flagged; one voxel where not given
 
-    Over `freedom`: `motion` (um, degrees for rotations) with `motion_err`, `flag` (TOO_FEW_COUNTS: not fixed by the held
-    region, set to zero; NOT_CONVERGED); attrs `held`, `rest` (rms of the difference after it). Gauss-Newton on the
-    squared difference, cubic splines. Raises InputError for volumes of different sizes and an empty held region.
+    Over `freedom`: `motion` (um, degrees for rotations) with `motion_err`, `flag` (TOO_FEW_COUNTS: not fixed
+    by the held region, set to zero; NOT_CONVERGED); attrs `held`, `rest` (rms of the difference after it).
+    Gauss-Newton on the squared difference, cubic splines. Raises InputError for volumes of different sizes and
+    an empty held region.
     """
     reference, moved = (check_volume(v.squeeze(), where="register_rigid") for v in (reference, moved))
     check_series(reference, moved, where="register_rigid")

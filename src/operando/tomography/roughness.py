@@ -52,16 +52,16 @@ def height_parameters(
     blocks      the errors are sampling errors by jackknife over blocks x blocks parts of the map
 
     Sa = mean |z|, Sq = rms, Ssk = mean z^3 / Sq^3, Sku = mean z^4 / Sq^4, Sp, Sv highest peak and deepest valley,
-    Sz = Sp + Sv; `Ra` is Sa with its name of ISO 4287 as in paper 001, eq. 6: R_a = (1/A) integral |Z| dx dy. Each with
-    `_err` (Sp, Sv, Sz are extremes: no error). Also `Sdq`-free autocorrelation length `Sal` (um, decay to 0.2, along x and y).
+    Sz = Sp + Sv; `Ra` is Sa with its name of ISO 4287 as in paper 001, eq. 6: R_a = (1/A) integral |Z| dx dy.
+    Each with `_err` (Sp, Sv, Sz are extremes: no error). Also `Sdq`-free autocorrelation length `Sal` (um,
+    decay to 0.2, along x and y).
     """
     flat = remove_form(height, form)
     noise2 = float(np.nanmean(np.asarray(height_err, float) ** 2)) if correct_noise else 0.0
     z = flat.values
     whole = _parameters(z, noise2)
-    parts = [
-        (i, j) for i in np.array_split(np.arange(z.shape[0]), blocks) for j in np.array_split(np.arange(z.shape[1]), blocks)
-    ]  # fmt: skip
+    rows_of, columns_of = (np.array_split(np.arange(n), blocks) for n in z.shape)
+    parts = [(i, j) for i in rows_of for j in columns_of]
     left = []
     for rows, columns in parts:
         rest = z.copy()
@@ -114,7 +114,7 @@ def _decay(flat: xr.DataArray) -> float:
         n = z.shape[axis]
         power = (np.abs(np.fft.rfft(z, 2 * n, axis=axis)) ** 2).mean(1 - axis)
         lag = np.fft.irfft(power)[:n] / (n - np.arange(n))
-        below = np.flatnonzero(lag < 0.2 * lag[0]) if lag[0] > 0 else []
+        below = np.flatnonzero(lag < 0.2 * lag[0])
         if len(below):
             k = below[0]
             found.append(
@@ -130,7 +130,7 @@ def local_roughness(height: xr.DataArray, window_um: float, *, form: Form = "pla
     sizes = voxel_sizes(height, where="height map")
     flat = remove_form(height, form)
     z, known = np.nan_to_num(flat.values), np.isfinite(flat.values).astype(float)
-    size = [max(int(round(window_um / sizes[a])), 3) for a in ("y", "x")]
+    size = [max(round(window_um / sizes[a]), 3) for a in ("y", "x")]
 
     def mean(values):
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -106,12 +107,12 @@ def thresholds(
                surfaces and volumes of blurred images); equal_error: where both Gaussian classes are equally likely
     override   values that are set by hand, by boundary
 
-    attrs: `rule`, `override` (which were set by hand). Raises InputError for an unknown boundary or rule, and where the
-    thresholds do not rise.
+    attrs: `rule`, `override` (which were set by hand). Raises InputError for an unknown boundary or rule, and
+    where the thresholds do not rise.
     """
     names, grey = [str(n) for n in greys["phase"].values], greys["grey"].values
     width, share = greys["width"].values, greys["share"].values
-    bounds = [f"{a}|{b}" for a, b in zip(names, names[1:], strict=False)]
+    bounds = [f"{a}|{b}" for a, b in pairwise(names)]
     if rule == "midpoint":
         values = 0.5 * (grey[1:] + grey[:-1])
     elif rule == "equal_error":

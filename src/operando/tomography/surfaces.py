@@ -14,24 +14,25 @@ REACH = 5  # voxels on each side over which the grey values of an edge are added
 
 
 def surface_heights(
-    volume: xr.DataArray, below: float, above: float, *, search: str = "first", z_um: tuple[float, float] | None = None,
-    noise: float = 0.0, reach: int = REACH,
+    volume: xr.DataArray, below: float, above: float, *, search: str = "first", z_um: tuple[float, float] |
+    None = None, noise: float = 0.0, reach: int = REACH,
 ) -> xr.Dataset:  # fmt: skip
     """Height of the surface between two phases of known grey value in every column, by partial volume.
 
     h = z1 + sum over z1..z2 of dz (g - g_above) / (g_below - g_above)
 
-    which is exact for any symmetric blur of a plane, and needs no model of it. The sum runs over `reach` voxels on each side of
-    the first guess, where the smoothed volume crosses the middle of both grey values.
+    which is exact for any symmetric blur of a plane, and needs no model of it. The sum runs over `reach`
+    voxels on each side of the first guess, where the smoothed volume crosses the middle of both grey values.
 
     below, above   grey values under and over the surface (as of `phase_greys`); both phases must be even over `reach`
     search         "first" crossing from below, or "last"
     z_um           only look between these heights above the lower side of the volume
     noise          1-sigma of a voxel, for the error: noise sqrt(2 reach) / |contrast| x voxel
 
-    Over y, x: `height` (um above the lower side of the volume), `height_err`, `height_flag` (NO_DATA no crossing: NaN;
-    WINDOW_EDGE the sum was cut by the border of the volume; POOR_FIT the ends of the sum are not at the two grey values: a thin
-    layer or a pore is near). A series of volumes is done one by one. Raises InputError where no column has the surface.
+    Over y, x: `height` (um above the lower side of the volume), `height_err`, `height_flag` (NO_DATA no
+    crossing: NaN; WINDOW_EDGE the sum was cut by the border of the volume; POOR_FIT the ends of the sum are
+    not at the two grey values: a thin layer or a pore is near). A series of volumes is done one by one. Raises
+    InputError where no column has the surface.
     """
     volume = check_volume(volume.squeeze(), where="surface_heights")
     voxel = same_voxel(volume)
@@ -69,7 +70,7 @@ def surface_heights(
 
 
 def crossing(share: np.ndarray, search: str = "first") -> tuple[np.ndarray, np.ndarray]:
-    """Index (y, x) of the first voxel past the crossing of 1/2 by the lightly smoothed share, and where there is one."""
+    """Index (y, x) of the voxel past the crossing of 1/2 by the smoothed share, and where there is one."""
     from scipy.ndimage import gaussian_filter
 
     under = gaussian_filter(share, 1.0) >= 0.5
@@ -95,8 +96,9 @@ def _summed(share: np.ndarray, start: np.ndarray, reach: int) -> tuple[np.ndarra
 def edge_blur(volume: xr.DataArray, surface: xr.Dataset) -> xr.Dataset:
     """Point spread of the image from the mean profile across a surface: sigma of a Gaussian, along z.
 
-    Columns are laid on each other by their sub-voxel height, and an error function is fitted; the box of a voxel (1/12), the noise of
-    the heights and the slope of the surface are taken out. Valid where the surface is sharp in truth (steel, electrolyte).
+    Columns are laid on each other by their sub-voxel height, and an error function is fitted; the box of a
+    voxel (1/12), the noise of the heights and the slope of the surface are taken out. Valid where the surface
+    is sharp in truth (steel, electrolyte).
 
     Returns `blur` (um) with `blur_err` (spread over four quarters of the section), `profile` over `distance` (um from
     the surface, share of the lower phase).
@@ -111,7 +113,7 @@ def edge_blur(volume: xr.DataArray, surface: xr.Dataset) -> xr.Dataset:
     low, high = surface.attrs["below"], surface.attrs["above"]
     slope2 = sum(np.nanmean(np.diff(height, axis=a) ** 2) for a in (0, 1))
     noise = float(np.nanmean(surface["height_err"].values)) / voxel
-    slope2 = max(slope2 - 4 * noise**2, 0.0)
+    slope2 = float(np.clip(slope2 - 4 * noise**2, 0, None))
     ny, nx = (n // 2 for n in height.shape)
     quarters = [np.s_[a, b] for a in (np.s_[:ny], np.s_[ny:]) for b in (np.s_[:nx], np.s_[nx:])]
     at, whole, count = _profile(volume.values, height, low, high, np.s_[:, :])
@@ -119,7 +121,7 @@ def edge_blur(volume: xr.DataArray, surface: xr.Dataset) -> xr.Dataset:
     parts = [_width(*_profile(volume.values, height, low, high, q)) for q in quarters]
 
     def point_spread(width):
-        return np.sqrt(max((width**2 - noise**2) / (1 + slope2) - 1 / 12, 0.0)) * voxel
+        return float(np.sqrt(np.clip((width**2 - noise**2) / (1 + slope2) - 1 / 12, 0, None))) * voxel
 
     spread = np.std([point_spread(p) for p in parts], ddof=1) / 2
     return xr.Dataset(

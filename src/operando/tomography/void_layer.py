@@ -1,8 +1,9 @@
 """Contact and voids at the interface of lithium and a solid, with the blur of the image in the model.
 
 A blurred image hides thin voids: the bright tail of the electrolyte fills them. Here each column is steel, lithium
-up to b - t, a void of thickness t, solid above b. The face b and the thickness t are found together by comparing the image with the
-blurred model, whose solid is the image's own (pores and grains included) beyond one voxel from the face.
+up to b - t, a void of thickness t, solid above b. The face b and the thickness t are found together by
+comparing the image with the blurred model, whose solid is the image's own (pores and grains included) beyond
+one voxel from the face.
 """
 
 from __future__ import annotations
@@ -59,17 +60,18 @@ def fit_void_layer(volume: xr.DataArray, model: LayerModel, electrode: Electrode
     """Face of the solid, thickness of voids before it, and contact, of one electrode.
 
     A column has a void where the model with the plateau thickness of its neighbours (largest within one voxel)
-    explains the image, and its surroundings under a Gaussian of `smooth_voxels`, better than contact does: the edge of a void is
-    where the blurred void is half as thick as its plateau, which blur does not move.
+    explains the image, and its surroundings under a Gaussian of `smooth_voxels`, better than contact does: the
+    edge of a void is where the blurred void is half as thick as its plateau, which blur does not move.
 
     volume   (z, y, x), steel of this electrode and at least a few voxels of the solid in it
 
-    Over y, x: `face` (um above the lower side of the volume), `void` (um; blurred rims of voids kept, so that its sum is the
-    volume; 0 in contact), each with `_err`, `contact` (1, 0; NaN not known), `gain` (how much likelier than contact,
-    log), `flag` (NO_DATA no lithium or no solid; WINDOW_EDGE void as thick as looked for; OUTSIDE_CALIBRATION lithium thinner than the
-    model needs). attrs: `evidence`, the signal to noise of a void of `least_voxels` in one smoothed column; under 3, or where the solid
-    is over ten times as far from lithium as the void is (absorption without phase retrieval), contact and voids are not reliable
-    and `reliable` is 0. Measured on the twin: see tests/recovery/test_tomography_contact.py.
+    Over y, x: `face` (um above the lower side of the volume), `void` (um; blurred rims of voids kept, so that
+    its sum is the volume; 0 in contact), each with `_err`, `contact` (1, 0; NaN not known), `gain` (how much
+    likelier than contact, log), `flag` (NO_DATA no lithium or no solid; WINDOW_EDGE void as thick as looked
+    for; OUTSIDE_CALIBRATION lithium thinner than the model needs). attrs: `evidence`, the signal to noise of a
+    void of `least_voxels` in one smoothed column; under 3, or where the solid is over ten times as far from
+    lithium as the void is (absorption without phase retrieval), contact and voids are not reliable and
+    `reliable` is 0. Measured on the twin: see tests/recovery/test_tomography_contact.py.
     """
     volume = check_volume(volume.squeeze(), where="fit_void_layer")
     voxel = same_voxel(volume)

@@ -23,12 +23,12 @@ def void_objects(
     share    (z, y, x) how much of each voxel is void, 0 to 1 (partial volume); volumes are then sums of it
     least_voxels  smaller objects are left out and counted in attrs
 
-    Over `void`: `volume` (um3), `diameter` (of the sphere of that volume), `thickness_mean` and `thickness_max` along z
-    (um), `footprint` (um2, projected along z), `surface` (um2, Crofton's formula over 13 directions),
-    `sphericity` (pi^(1/3) (6 V)^(2/3) / surface), centre `z`, `y`, `x`, `flag` (CUT_BY_GAP: touches the border of the volume
-    and is larger in truth; TOO_FEW_COUNTS: under 8 voxels, no sphericity). `volume_err` is the half voxel of its
-    surface: sqrt(surface voxels) x voxel / sqrt(12) for a sharp segmentation; bias by blur is not in it.
-    Also `label` (z, y, x), the number of the object + 1.
+    Over `void`: `volume` (um3), `diameter` (of the sphere of that volume), `thickness_mean` and
+    `thickness_max` along z (um), `footprint` (um2, projected along z), `surface` (um2, Crofton's formula over
+    13 directions), `sphericity` (pi^(1/3) (6 V)^(2/3) / surface), centre `z`, `y`, `x`, `flag` (CUT_BY_GAP:
+    touches the border of the volume and is larger in truth; TOO_FEW_COUNTS: under 8 voxels, no sphericity).
+    `volume_err` is the half voxel of its surface: sqrt(surface voxels) x voxel / sqrt(12) for a sharp
+    segmentation; bias by blur is not in it. Also `label` (z, y, x), the number of the object + 1.
     An empty mask gives an empty table. Needs the extra `tomo` (cc3d).
     """
     void = check_volume(void.squeeze().astype(np.uint8), where="void_objects")
