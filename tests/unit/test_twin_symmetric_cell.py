@@ -73,6 +73,23 @@ def test_layer_shares_are_the_overlaps_of_the_sub_columns():
         np.testing.assert_allclose(shares, expected, atol=1e-12)
 
 
+def test_uncut_voxels_are_found():
+    rng = np.random.default_rng(6)
+    surfaces = np.sort(rng.uniform(0, 60, 8))[:, None, None] + rng.uniform(0, 1, (8, 2, 2))
+    limits, shares, whole = np.zeros((8, 2)), np.zeros(8), []
+    kernels.column_limits(surfaces, 0, 0, 2, limits)
+    np.testing.assert_array_equal(limits.T, [surfaces.min((1, 2)), surfaces.max((1, 2))])
+    for low in np.arange(0, 64, 1.0):
+        kernels.layer_shares(surfaces, 0, 0, 2, low, 1.0, shares)
+        layer = kernels.whole_layer(limits, low, low + 1.0)
+        cut = ((surfaces > low) & (surfaces < low + 1.0)).any()
+        whole.append(layer >= 0)
+        assert whole[-1] == (not cut)
+        if layer >= 0:
+            assert shares[kernels.STACK[layer]] == pytest.approx(1.0)
+    assert 10 < sum(whole) < 60
+
+
 def test_material_height_is_the_inverse_of_the_displacement():
     own = np.linspace(10, 50, 33)
     now = own + 3 * np.sin(own / 9)

@@ -29,6 +29,26 @@ def layer_shares(surfaces, y, x, sub, low, voxel, shares):
 
 
 @njit(cache=True, nogil=True)
+def column_limits(surfaces, y, x, sub, limits):
+    """limits[k] = lowest and highest point of surface k in the sub-columns of column (y, x)."""
+    for k in range(8):
+        part = surfaces[k, y * sub : (y + 1) * sub, x * sub : (x + 1) * sub]
+        limits[k, 0], limits[k, 1] = part.min(), part.max()
+
+
+@njit(cache=True, nogil=True)
+def whole_layer(limits, low, high):
+    """Number of surfaces below a voxel that no surface cuts, -1 where one does."""
+    below = 0
+    for k in range(8):
+        if limits[k, 1] <= low:
+            below += 1
+        elif limits[k, 0] < high:
+            return -1
+    return below
+
+
+@njit(cache=True, nogil=True)
 def material_height(z, nodes, heights, swelling_bottom, swelling_top):
     """Own coordinate of the electrolyte now at height z: linear between nodes, stretched by the swelling outside.
 
@@ -51,24 +71,34 @@ def material_height(z, nodes, heights, swelling_bottom, swelling_top):
 
 
 @njit(cache=True, nogil=True)
+def box_gap2(offset, part, step):
+    """Square of the distance along one axis from a point (0..1 of its grid cell) to the cell `offset` away (-1..1)."""
+    gap = 0.0 if offset == 0 else (part if offset < 0 else 1.0 - part)
+    return (gap * step) ** 2
+
+
+@njit(cache=True, nogil=True)
 def grain_density(z, y, x, step, seeds, boundary_um, loss, soft_um):
     """Relative density of the grain of the nearest seed, mixed over `soft_um` with the next, less at boundaries."""
     nz, ny, nx, _ = seeds.shape
     cz, cy, cx = math.floor(z / step), math.floor(y / step), math.floor(x / step)
+    pz, py, px = z / step - cz, y / step - cy, x / step - cx
     first, second, value, other = 1e30, 1e30, 0.0, 0.0
-    for dz in range(-1, 2):
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                seed = seeds[(cz + dz) % nz, (cy + dy) % ny, (cx + dx) % nx]
-                rz, ry, rx = (
-                    (cz + dz + seed[0]) * step - z, (cy + dy + seed[1]) * step - y, (cx + dx + seed[2]) * step - x
-                )  # fmt: skip
-                distance = rz * rz + ry * ry + rx * rx
-                if distance < first:
-                    second, other = first, value
-                    first, value = distance, seed[3]
-                elif distance < second:
-                    second, other = distance, seed[3]
+    for number in range(27):
+        place = (number + 13) % 27  # the own cell first, then those that can be nearer
+        dz, dy, dx = place // 9 - 1, place // 3 % 3 - 1, place % 3 - 1
+        if box_gap2(dz, pz, step) + box_gap2(dy, py, step) + box_gap2(dx, px, step) >= second:
+            continue
+        i, j, k = (cz + dz) % nz, (cy + dy) % ny, (cx + dx) % nx
+        rz = (dz + seeds[i, j, k, 0] - pz) * step
+        ry = (dy + seeds[i, j, k, 1] - py) * step
+        rx = (dx + seeds[i, j, k, 2] - px) * step
+        distance = rz * rz + ry * ry + rx * rx
+        if distance < first:
+            second, other = first, value
+            first, value = distance, seeds[i, j, k, 3]
+        elif distance < second:
+            second, other = distance, seeds[i, j, k, 3]
     gap = math.sqrt(second) - math.sqrt(first)  # twice the distance from the boundary, about
     part = 0.5 + 0.5 * min(gap / soft_um, 1.0)
     edge = 1.0 - loss * math.exp(-((gap / (2.0 * boundary_um)) ** 2))
@@ -82,29 +112,24 @@ def pore_share(z, y, x, step, pores, voxel, first_bottom, first_top, x0, y0, pit
     cz, cy, cx = math.floor(z / step), math.floor(y / step), math.floor(x / step)
     share = 0.0
     count_y, count_x = first_bottom.shape
-    for dz in range(-1, 2):
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                pore = pores[(cz + dz) % nz, (cy + dy) % ny, (cx + dx) % nx]
-                radius = pore[3]
-                pz, py, px = (
-                    (cz + dz + pore[0]) * step,
-                    (cy + dy + pore[1]) * step,
-                    (cx + dx + pore[2]) * step,
-                )
-                reach = 1.4 * radius + voxel
-                distance = (pz - z) ** 2 + (py - y) ** 2 + (px - x) ** 2
-                if radius <= 0.0 or distance >= reach * reach:
-                    continue
-                j = min(max(round((py - y0) / pitch), 0), count_y - 1)
-                i = min(max(round((px - x0) / pitch), 0), count_x - 1)
-                if pz - radius - margin < first_bottom[j, i] or pz + radius + margin > first_top[j, i]:
-                    continue
-                lump = (py - y) * (px - x) * (pore[0] - 0.5) + (pz - z) * (py - y) * (pore[1] - 0.5)
-                lump += (px - x) * (pz - z) * (pore[2] - 0.5)  # pores are no spheres
-                wall = radius * (1.0 + 0.8 * lump / max(distance, 1e-9))
-                inside = 0.5 + (wall - math.sqrt(distance)) / voxel
-                share = max(share, min(inside, 1.0))
+    for place in range(27):
+        dz, dy, dx = place // 9 - 1, place // 3 % 3 - 1, place % 3 - 1
+        a, b, c = (cz + dz) % nz, (cy + dy) % ny, (cx + dx) % nx
+        radius = pores[a, b, c, 3]
+        sz, sy, sx = pores[a, b, c, 0], pores[a, b, c, 1], pores[a, b, c, 2]
+        rz, ry, rx = (cz + dz + sz) * step - z, (cy + dy + sy) * step - y, (cx + dx + sx) * step - x
+        distance = rz * rz + ry * ry + rx * rx
+        reach = 1.4 * radius + voxel
+        if radius <= 0.0 or distance >= reach * reach:
+            continue
+        j = min(max(round((ry + y - y0) / pitch), 0), count_y - 1)
+        i = min(max(round((rx + x - x0) / pitch), 0), count_x - 1)
+        if rz + z - radius - margin < first_bottom[j, i] or rz + z + radius + margin > first_top[j, i]:
+            continue
+        lump = ry * rx * (sz - 0.5) + rz * ry * (sy - 0.5) + rx * rz * (sx - 0.5)  # pores are no spheres
+        wall = radius * (1.0 + 0.8 * lump / max(distance, 1e-9))
+        inside = 0.5 + (wall - math.sqrt(distance)) / voxel
+        share = max(share, min(inside, 1.0))
     return share
 
 
@@ -123,27 +148,30 @@ def fill_voxels(
     count = inside.shape[0]
     levels = rise.shape[0]
     shares = np.zeros(8)
-    nodes, heights = np.empty(levels), np.empty(levels)
+    nodes, heights, limits = np.empty((count, levels)), np.empty((count, levels)), np.empty((count, 8, 2))
     for y in range(count):
-        own_y = corner + y * voxel - shift[1]
         for x in range(count):
-            own_x = corner + x * voxel - shift[0]
+            column_limits(surfaces, y, x, sub, limits[x])
             for level in range(levels):
                 part = level / (levels - 1)
-                nodes[level] = front[0, y, x] * (1 - part) + front[1, y, x] * part
-                heights[level] = nodes[level] + rise[level, y, x] + shift[2]
-            around = casing[y, x]
-            pellet = inside[y, x]
-            for row in range(rows[0], rows[1]):
-                low = row * voxel
+                nodes[x, level] = front[0, y, x] * (1 - part) + front[1, y, x] * part
+                heights[x, level] = nodes[x, level] + rise[level, y, x] + shift[2]
+        own_y = corner + y * voxel - shift[1]
+        for row in range(rows[0], rows[1]):
+            for x in range(count):
+                pellet, around = inside[y, x], casing[y, x]
+                shares[:] = 0.0
                 if pellet > 0.0:
-                    layer_shares(surfaces, y, x, sub, low, voxel, shares)
-                else:
-                    shares[:] = 0.0
+                    layer = whole_layer(limits[x], row * voxel, (row + 1) * voxel)
+                    if layer >= 0:
+                        shares[STACK[layer]] = 1.0
+                    else:
+                        layer_shares(surfaces, y, x, sub, row * voxel, voxel, shares)
                 density = 1.0
                 solid = shares[ELECTROLYTE] + shares[INTERPHASE]
                 if solid > 0.0:
-                    own = material_height(low + voxel / 2, nodes, heights, swelling[0], swelling[1])
+                    own_x = corner + x * voxel - shift[0]
+                    own = material_height((row + 0.5) * voxel, nodes[x], heights[x], swelling[0], swelling[1])
                     density = grain_density(
                         own, own_y, own_x, grain_step, grains, grain_edge[0], grain_edge[1], voxel
                     )
