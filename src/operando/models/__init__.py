@@ -4,9 +4,21 @@ from operando.core.lazy import lazy
 
 _HOME = {
     "symmetric_cell": ["SymmetricCell", "Interface", "overpotential", "cell_voltage", "interface_from_maps"],
+    "inverse": ["Parameter", "Measured", "Candidate", "fit_parameters", "what_would_settle"],
+    "inverse_cells": ["film_predictor", "symmetric_predictor", "fit_symmetric_maps"],
     "film_electrode": ["FilmCell", "DriftDiffusion", "Columns", "Hold", "Drive", "Rest", "simulate_film"],
     "film_electrode_ocv": ["OpenCircuit", "open_circuit", "lco_open_circuit", "Diffusion"],
     "film_electrode_profiles": ["film_on_grid"],
-}
+    "grain_selection": [
+        "Balance", "energy_difference", "grain_energies", "temperature_scan", "phase_map", "surface_at_pressure",
+    ],
+    "grain_selection_materials": ["Metal", "material"],
+    "grain_selection_errors": ["crossover_temperature", "conclusion", "one_at_a_time", "sobol_indices"],
+    "phase_field": [],
+    "interlayer": [
+        "Amorphous", "bulk_modulus", "mismatch_strain", "texture", "design_window", "lithiated_seed",
+        "lithium_in_silicon",
+    ],
+}  # fmt: skip
 
 __getattr__, __dir__, __all__ = lazy(__name__, _HOME)

@@ -105,16 +105,17 @@ def _dataset(model, growth, seeds, records, seconds, state, divide, cells) -> xr
         d: (d, (np.arange(n) + 0.5) * dx, {"units": "um"})
         for d, n in zip(dims[1:], growth.shape, strict=True)
     }
+    energy_units = "J/m2" if physical else "m um"
     size_units = "um2" if dimensions == 2 else "um3"
     seed_counts = np.bincount(seeds.labels[seeds.labels >= 0].ravel(), minlength=number)
     return xr.Dataset(
         {
-            "grain": (dims, cube, {"units": "1", "long_name": "grain in a cell, -1 for none"}),
-            "thickness": ("time", np.array([r[1] for r in records]) * dx, {"units": "um", "long_name": "film thickness"}),
-            "free_energy": ("time", energy, {"units": "J/m2" if physical else "m um", "long_name": "free energy per area of substrate"}),
-            "size": (("time", "grain_id"), counts * dx**dimensions, {"units": size_units, "long_name": "size of each grain"}),
-            "seed_size": ("grain_id", seed_counts * dx**dimensions, {"units": size_units, "long_name": "size at the start"}),
-            "orientation": ("grain_id", np.array(seeds.orientation, dtype=str), {"units": "1", "long_name": "orientation along z"}),
+            "grain": (dims, cube, _about("1", "grain in a cell, -1 for none")),
+            "thickness": ("time", np.array([r[1] for r in records]) * dx, _about("um", "film thickness")),
+            "free_energy": ("time", energy, _about(energy_units, "free energy per area of substrate")),
+            "size": (("time", "grain_id"), counts * dx**dimensions, _about(size_units, "size of each grain")),
+            "seed_size": ("grain_id", seed_counts * dx**dimensions, _about(size_units, "size at the start")),
+            "orientation": ("grain_id", np.array(seeds.orientation, str), _about("1", "orientation along z")),
         },
         coords={"time": ("time", seconds, {"units": "s"}), "grain_id": np.arange(number), **axes},
         attrs={
@@ -124,6 +125,10 @@ def _dataset(model, growth, seeds, records, seconds, state, divide, cells) -> xr
             **{f"choice: {name}": value for name, value in model.choices},
         },
     )  # fmt: skip
+
+
+def _about(units: str, long_name: str) -> dict[str, str]:
+    return {"units": units, "long_name": long_name}
 
 
 def time_error(model: FilmModel, growth: Growth, seeds: Seeds, *, engine: str = "boxes") -> xr.Dataset:
