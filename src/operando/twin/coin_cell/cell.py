@@ -13,7 +13,7 @@ class State:
     """One state of charge: mean Li content of the cathode, and what the instrument did meanwhile.
 
     x            x in LixNi0.6Mn0.2Co0.2O2, mean over the cathode by mass
-    reference    the analysis is told x of this state
+    reference    the analysis is told x of this state; x is the same all over it
     angle_deg    how far the detector has moved, in scattering angle
     scale        relative change of the energy scale (keV a channel)
     """

@@ -90,16 +90,21 @@ def _wall_cm(cell: CoinCell, x_mm: np.ndarray) -> np.ndarray:
 
 
 def li_content(cell: CoinCell, state: State, oversample: int = 1) -> np.ndarray:
-    """(y, x) Li content of the cathode: more is taken out near its middle; NaN outside. The mean is `state.x`."""
+    """(y, x) Li content of the cathode: more is taken out near its middle and on the near side; NaN outside. The
+    mean is `state.x`.
+
+    References are even: they rested long.
+    """
     line = lateral_mm(cell, oversample)
     y, x = np.meshgrid(line, line, indexing="ij")
     dx, dy = x - cell.cathode_centre_mm[0], y - cell.cathode_centre_mm[1]
     radius = np.hypot(dx, dy) / cell.cathode_radius_mm
-    shape = radius**2 + 0.5 * dx / cell.cathode_radius_mm
+    shape = radius**2 + (0.5 * dx + 0.7 * dy) / cell.cathode_radius_mm
     here = inside(cell, "cathode", x, y)
     weight = here * tops_um(cell, x, y)[0]
     shape = shape - (shape * weight).sum() / weight.sum()
-    return np.where(here, state.x + cell.lateral * (1.01 - state.x) * shape, np.nan)
+    uneven = 0.0 if state.reference else cell.lateral * (1.01 - state.x)
+    return np.where(here, state.x + uneven * shape, np.nan)
 
 
 def tomogram(cell: CoinCell) -> np.ndarray:
@@ -108,7 +113,9 @@ def tomogram(cell: CoinCell) -> np.ndarray:
     A point (x, y) of the cell is found at R(turn) (x, y) + shift. z starts 50 um below the cathode.
     """
     lateral = cell.tomogram_um[0]
-    number = round(cell.pixels * cell.pitch_mm * 1e3 / lateral)
+    number = round(
+        2e3 * (max(cell.can_radius_mm + cell.wall_um * 1e-3, cell.pixels * cell.pitch_mm / 2) + 0.5) / lateral
+    )
     line = (np.arange(number) - (number - 1) / 2) * lateral * 1e-3
     v, u = np.meshgrid(line, line, indexing="ij")
     turn = np.deg2rad(cell.tomogram_turn_deg)
