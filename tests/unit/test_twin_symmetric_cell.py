@@ -508,6 +508,15 @@ def test_rows_do_not_depend_on_the_slab():
     np.testing.assert_array_equal(whole.data[:, 13:29], part.data)
 
 
+def test_scans_without_current_show_the_same_cell():
+    cell = SymmetricCell.tiny(rest_s=2500.0)
+    resting = truth(cell)
+    np.testing.assert_array_equal(volumes(cell, 0)[1], volumes(cell, 1)[1])
+    assert np.nanmax(abs(resting.maps.current_density.values)) == 0
+    assert np.nanmax(abs(resting.displacement.rise.values)) == 0
+    assert not np.array_equal(projections(cell, 0, (30, 32)).data, projections(cell, 1, (30, 32)).data)
+
+
 # --- files
 
 
@@ -542,8 +551,12 @@ def test_both_layouts_hold_the_same_images(folders):
         np.testing.assert_allclose(file["entry/sample/rotation_angle"][()][key == 0], images.theta_deg)
 
 
-def test_top_row_first_turns_the_images(tmp_path):
+def test_top_row_first_turns_the_images_of_every_slab(tmp_path, monkeypatch):
+    from operando.twin.symmetric_cell import raw
+
     cell = replace(TINY, row_0="top", scans=1)
+    monkeypatch.setattr(raw, "MOST_BYTES", 5_000_000)
+    assert len(list(raw.slabs(cell))) == 4
     simulate(cell, tmp_path / "top")
     with h5py.File(tmp_path / "top/ct/scan_0000.h5") as file:
         np.testing.assert_array_equal(file["exchange/data"][()][:, ::-1], projections(cell, 0).data)

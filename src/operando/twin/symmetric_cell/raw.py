@@ -17,7 +17,7 @@ from .rays import nominal_theta_deg
 Layout = Literal["dxchange", "nxtomo"]
 #: glob of the files of each layout
 SCANS: dict[str, str] = {"dxchange": "ct/scan_*.h5", "nxtomo": "ct/scan_*.nxs"}
-MOST_BYTES = 1 << 30  # of what one slab of rows needs
+MOST_BYTES = 4 << 30  # of what one slab of rows needs
 TILT = {"before": 0.0, "after": 180.0}  # angle at which flats are taken
 
 
