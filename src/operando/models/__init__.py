@@ -4,8 +4,11 @@ from operando.core.lazy import lazy
 
 _HOME = {
     "symmetric_cell": ["SymmetricCell", "Interface", "overpotential", "cell_voltage", "interface_from_maps"],
-    "inverse": ["Parameter", "Measured", "Candidate", "fit_parameters", "what_would_settle"],
+    "inverse": ["Parameter", "Measured", "fit_parameters"],
+    "inverse_settle": ["Candidate", "what_would_settle"],
     "inverse_cells": ["film_predictor", "symmetric_predictor", "fit_symmetric_maps"],
+    "compare": ["compare_profiles", "compare_series", "contact_scenarios", "mean_profiles"],
+    "conventions": ["areal_current", "c_rate"],
     "film_electrode": ["FilmCell", "DriftDiffusion", "Columns", "Hold", "Drive", "Rest", "simulate_film"],
     "film_electrode_ocv": ["OpenCircuit", "open_circuit", "lco_open_circuit", "Diffusion"],
     "film_electrode_profiles": ["film_on_grid"],

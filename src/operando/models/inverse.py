@@ -11,6 +11,9 @@ import xarray as xr
 from operando.core.errors import InputError
 from operando.core.flags import Flag, flag_variable
 
+from ._inverse_algebra import covariance_of, slopes_of
+from .inverse_settle import alike_pairs, plain_sentences
+
 #: parameter values -> what each measurement should read
 Model = Callable[[dict[str, float]], Mapping[str, np.ndarray]]
 
@@ -92,13 +95,16 @@ def fit_parameters(
         )
     inside = np.clip(start, low + 1e-9 * (high - low), high - 1e-9 * (high - low))
     found = least_squares(
-        residuals, inside, jac=lambda free: _slopes(residuals, free, low, high, step, central=False), bounds=(low, high),
+        residuals, inside, bounds=(low, high),
+        jac=lambda free: slopes_of(residuals, free, low, high, step, central=False),
         x_scale=np.array([1.0 if p.log else p.high - p.low for p in parameters]), xtol=1e-5, ftol=1e-7, gtol=1e-10,
     )  # fmt: skip
     scale = np.array([1.0 if p.log else p.high - p.low for p in parameters])
-    slopes = _slopes(residuals, found.x, low, high, step) * scale
-    result = _result(parameters, found, slopes, scale, residuals, known, alike)
-    return result.assign_attrs(sentences=_sentences(result, known, alike), pairs=_pairs(result, alike))
+    slopes = slopes_of(residuals, found.x, low, high, step) * scale
+    result = _result(parameters, found, slopes, scale, residuals, known)
+    return result.assign_attrs(
+        sentences=plain_sentences(result, known, alike), pairs=alike_pairs(result, alike)
+    )
 
 
 def _check(parameters: Sequence[Parameter], measured: Mapping[str, Measured]) -> None:
@@ -145,35 +151,11 @@ class _Residuals:
         return np.concatenate(list(self.parts(free).values()))
 
 
-def _slopes(
-    function, free: np.ndarray, low: np.ndarray, high: np.ndarray, step: float, central: bool = True
-) -> np.ndarray:
-    """Derivatives by central differences, one-sided at a bound; by forward ones during the search."""
-    columns, here = [], None if central else function(free)
-    for k in range(len(free)):
-        h = step * max(1.0, abs(high[k] - low[k]) * 0.05)
-        up, down = free.copy(), free.copy()
-        up[k], down[k] = min(free[k] + h, high[k]), max(free[k] - h, low[k])
-        if here is not None and up[k] > free[k]:
-            columns.append((function(up) - here) / (up[k] - free[k]))
-        else:
-            columns.append((function(up) - function(down)) / (up[k] - down[k]))
-    return np.stack(columns, 1)
-
-
-def _covariance(information: np.ndarray) -> np.ndarray:
-    """Inverse of the information; along directions without any information the error is 1e6 (in search units)."""
-    values, vectors = np.linalg.eigh(information)
-    return (vectors / np.maximum(values, 1e-12)) @ vectors.T
-
-
-def _result(
-    parameters, found, slopes, scale, residuals: _Residuals, known: float, alike: float
-) -> xr.Dataset:
+def _result(parameters, found, slopes, scale, residuals: _Residuals, known: float) -> xr.Dataset:
     from scipy.stats import chi2 as chi2_distribution
 
     information = slopes.T @ slopes
-    covariance = _covariance(information)
+    covariance = covariance_of(information)
     sigma = np.sqrt(np.diag(covariance))
     eigenvalue, eigenvector = np.linalg.eigh(information)
     parts = residuals.parts(found.x)
@@ -209,97 +191,3 @@ def _result(
         {"parameter": [p.name for p in parameters], "parameter_2": [p.name for p in parameters],
          "measurement": list(chi2)},
     )  # fmt: skip
-
-
-def _pairs(fit: xr.Dataset, alike: float) -> list[tuple[str, str]]:
-    """Pairs of parameters whose correlation is at least `alike`."""
-    names, r = fit.parameter.values, fit.correlation.values
-    return [
-        (str(names[i]), str(names[j]))
-        for i in range(len(names))
-        for j in range(i + 1, len(names))
-        if abs(r[i, j]) >= alike
-    ]
-
-
-def _sentences(fit: xr.Dataset, known: float, alike: float) -> list[str]:
-    """What the data say, for a reader who does not look at matrices."""
-    names, said = [str(n) for n in fit.parameter.values], []
-    for name in names:
-        one = fit.sel(parameter=name)
-        at = "" if not int(one.value_flag) & Flag.WINDOW_EDGE else ", at its bound"
-        if bool(one.identifiable):
-            said.append(
-                f"{name} = {float(one.value):.4g} +- {float(one.value_err):.2g} {one.unit.item()}{at}"
-            )
-        else:
-            said.append(
-                f"{name} is not identifiable from these data (error {float(one.error_search):.2g}){at}"
-            )
-    for value, vector in zip(fit.eigenvalue.values, fit.eigenvector.values, strict=True):
-        error = 1 / np.sqrt(max(value, 1e-12))
-        if error >= known:
-            said.append(
-                f"not known: {_combination(names, vector)} (eigenvalue {value:.2g}, error {error:.2g})"
-            )
-    for a, b in _pairs(fit, alike):
-        r = float(fit.correlation.sel(parameter=a, parameter_2=b))
-        kind = "their product" if r < 0 else "their ratio"
-        said.append(f"{a} and {b} cannot be told apart (correlation {r:+.3f}): the data see {kind}")
-    return said
-
-
-def _combination(names: Sequence[str], vector: np.ndarray) -> str:
-    large = [k for k in np.argsort(-np.abs(vector)) if abs(vector[k]) > 0.2]
-    sign = np.sign(vector[large[0]])
-    return " ".join(f"{'+' if sign * vector[k] > 0 else '-'}{names[k]}" for k in large)
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A measurement that could be made: what it would read as a function of the parameters, and its error."""
-
-    name: str
-    predict: Callable[[dict[str, float]], np.ndarray | float]
-    sigma: np.ndarray | float
-
-
-def what_would_settle(
-    fit: xr.Dataset, parameters: Sequence[Parameter], candidates: Sequence[Candidate], *, step: float = 1e-3
-) -> xr.Dataset:
-    """Errors to expect if one more measurement were made, from the Fisher information: which one settles what is open.
-
-    Returns over candidate (best first) and parameter: `error` (coordinate of the search: log parameters relative,
-    others as share of their range), `error_now` over parameter, `worst` over candidate.
-    """
-    rows = []
-    free = np.array(
-        [
-            p.free(float(v))
-            for p, v in zip(parameters, np.clip(fit.value.values, *_bounds(parameters)), strict=True)
-        ]
-    )
-    low, high = (np.array([p.free(getattr(p, n)) for p in parameters]) for n in ("low", "high"))
-    scale = np.array([1.0 if p.log else p.high - p.low for p in parameters])
-    for candidate in candidates:
-
-        def reading(at: np.ndarray, candidate: Candidate = candidate) -> np.ndarray:
-            values = {p.name: p.value(f) for p, f in zip(parameters, at, strict=True)}
-            return np.ravel(np.asarray(candidate.predict(values), float) / candidate.sigma)
-
-        slopes = _slopes(reading, free, low, high, step) * scale
-        rows.append(np.sqrt(np.diag(_covariance(fit.fisher.values + slopes.T @ slopes))))
-    table = np.array(rows)
-    order = np.argsort(table.max(1))
-    return xr.Dataset(
-        {
-            "error": (("candidate", "parameter"), table[order]),
-            "error_now": ("parameter", fit.error_search.values),
-            "worst": ("candidate", table.max(1)[order]),
-        },
-        {"candidate": [candidates[k].name for k in order], "parameter": fit.parameter.values},
-    )
-
-
-def _bounds(parameters: Sequence[Parameter]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([p.low for p in parameters]), np.array([p.high for p in parameters])

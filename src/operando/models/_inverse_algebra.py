@@ -1,0 +1,27 @@
+"""Derivatives and covariance of a least-squares fit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def slopes_of(
+    function, free: np.ndarray, low: np.ndarray, high: np.ndarray, step: float, central: bool = True
+) -> np.ndarray:
+    """Derivatives by central differences, one-sided at a bound; by forward ones during the search."""
+    columns, here = [], None if central else function(free)
+    for k in range(len(free)):
+        h = step * max(1.0, abs(high[k] - low[k]) * 0.05)
+        up, down = free.copy(), free.copy()
+        up[k], down[k] = min(free[k] + h, high[k]), max(free[k] - h, low[k])
+        if here is not None and up[k] > free[k]:
+            columns.append((function(up) - here) / (up[k] - free[k]))
+        else:
+            columns.append((function(up) - function(down)) / (up[k] - down[k]))
+    return np.stack(columns, 1)
+
+
+def covariance_of(information: np.ndarray) -> np.ndarray:
+    """Inverse of the information; along directions without any information the error is 1e6 (in search units)."""
+    values, vectors = np.linalg.eigh(information)
+    return (vectors / np.maximum(values, 1e-12)) @ vectors.T
