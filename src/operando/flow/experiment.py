@@ -14,6 +14,7 @@ from operando.core.errors import ExperimentError
 
 from .sections import (
     CellSection,
+    ComptonSection,
     CyclerSection,
     EpitaxySection,
     ImpedanceSection,
@@ -36,6 +37,7 @@ class Experiment(Section):
     xrd: XrdSection | None = None
     lithium: LithiumSection | None = None
     epitaxy: EpitaxySection | None = None
+    compton: ComptonSection | None = None
 
     @model_validator(mode="after")
     def lithium_has_its_ring(self):
@@ -143,12 +145,7 @@ def _resolved(experiment: Experiment, path: Path, text: str) -> Experiment:
     """Make every path absolute, and stop at the first that leads nowhere."""
     place = _Place(path, text)
     data = experiment.model_dump()
-    for name in Experiment.model_fields:
-        section = getattr(experiment, name)
-        if isinstance(section, Section):
-            place.resolve(section, data[name], (name,))
-    for name, phase in experiment.phases.items():
-        place.resolve(phase, data["phases"][name], ("phases", name))
+    place.within(experiment, data, ())
     return Experiment.model_validate(data)
 
 
@@ -158,6 +155,24 @@ class _Place:
 
     path: Path
     text: str
+
+    def within(self, section: Section, data: dict[str, Any], loc: tuple) -> None:
+        """`resolve` a table and every table in it."""
+        self.resolve(section, data, loc)
+        for name in type(section).model_fields:
+            value = getattr(section, name)
+            inner = (
+                value
+                if isinstance(value, dict)
+                else dict(enumerate(value))
+                if isinstance(value, list)
+                else None
+            )
+            if isinstance(value, Section):
+                self.within(value, data[name], (*loc, name))
+            for key, one in (inner or {}).items():
+                if isinstance(one, Section):
+                    self.within(one, data[name][key], (*loc, name, key))
 
     def resolve(self, section: Section, data: dict[str, Any], loc: tuple) -> None:
         """Replace the paths and patterns of a table by absolute paths, in `data`."""

@@ -11,10 +11,12 @@ from .hexitec import hexitec_frames, hexitec_histogram, nexus_spectra
 from .hexitec_lists import hexitec_events
 from .impedance import impedance as impedance_spectra
 from .inspect import Inspection, inspect
+from .label_volume import read_label_volume
 from .projections import open_projections
 from .scans import open_scans
 
 __all__ = [
     "Inspection", "cycler", "hexitec_events", "hexitec_frames", "hexitec_histogram", "impedance_spectra", "inspect",
-    "nexus_spectra", "open_projections", "open_scans", "orientation_map", "write_bdf",
+    "nexus_spectra", "open_projections", "open_scans", "orientation_map",
+    "read_label_volume", "write_bdf",
 ]  # fmt: skip

@@ -1,0 +1,82 @@
+"""[compton]: energy-resolved images of a sheet beam in a cell, at three heights and several states."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Number, Positive, Section, Switch, Whole, Word
+
+
+class MaterialSection(Section):
+    """What a component is made of, with its density as it is in the cell (pores included)."""
+
+    formula: Word
+    density_g_cm3: Positive
+
+
+class TomogramSection(Section):
+    """Labels (z, y, x) of the cell, named in the file or here (`labels = { cathode = 1, ... }`)."""
+
+    paths: ClassVar = {"file": ()}
+
+    file: Word
+    lateral_um: Positive | None = None
+    vertical_um: Positive | None = None
+    labels: dict[Word, Whole] | None = None
+
+
+class StateSection(Section):
+    """One state of charge: the files of regions 1, 2, 3 (with cathode, above it, anode alone) and, where known, x."""
+
+    paths: ClassVar = {"regions": ()}
+
+    name: Word
+    regions: Annotated[list[Word], Field(min_length=3, max_length=3)]
+    hour: Number | None = None
+    x: Number | None = None
+
+
+class ComptonSection(Section):
+    """Compton imaging. Two states or more have a known x: lithium content is told from differences to them."""
+
+    energy_keV: Positive
+    angle_deg: Annotated[Positive, Field(lt=180)] = 90.0
+    distance_mm: Positive | None = None
+    magnification: Positive = 1.0
+    pitch_mm: Positive
+    pinhole_mm: Positive = 0.2
+    inverted: Switch = True
+    sheet_um: Positive
+    heights_um: tuple[Number, Number, Number]
+    resolution_keV: Positive = 0.8
+    sensor_mm: Positive = 2.0
+    polarisation: Annotated[Number, Field(ge=-1, le=1)] = 0.95
+    lines: list[Word] = Field(default=["Cd", "Te", "W", "Pb"])
+    cathode: MaterialSection
+    separator: MaterialSection
+    anode: MaterialSection
+    case: MaterialSection = Field(default=MaterialSection(formula="Fe70Cr19Ni11", density_g_cm3=7.9))
+    lid_um: Annotated[Number, Field(ge=0)] = 0.0
+    tomogram: TomogramSection
+    states: Annotated[list[StateSection], Field(min_length=2)]
+    x_err: Annotated[Number, Field(ge=0)] = 0.0
+    dataset: Word | None = None
+    energy_units: Literal["keV", "eV"] | None = None
+    correct_scale: Switch = True
+    correct_angle: Switch = True
+    absorption: Switch = True
+    block: Annotated[Whole, Field(ge=1, le=80)] = 4
+
+    @model_validator(mode="after")
+    def references(self):
+        names = [state.name for state in self.states]
+        if len(set(names)) < len(names):
+            raise ValueError("two states have one name")
+        known = {state.x for state in self.states if state.x is not None}
+        if len(known) < 2:
+            raise ValueError(
+                "states: two states of different known x are needed (x = ...): without them no content"
+            )
+        return self
