@@ -58,17 +58,22 @@ def _twin_of_demo(terminal, folder: Path, seed: int) -> None:
 @app.command()
 def simulate(
     output: Annotated[Path, typer.Argument(help="Folder to write the experiment to.")],
+    cell: Annotated[
+        str, typer.Option(help="film (micro-XRD), symmetric (tomography) or coin (Compton).")
+    ] = "film",
     preset: Annotated[
-        str, typer.Option(help="demo: small; paper: Eiger 4M, 100 maps of 49 x 49 (340 GB).")
+        str, typer.Option(help="demo: small; paper: the size of the paper (340 GB of film).")
     ] = "demo",
     maps: Annotated[int | None, typer.Option(help="Number of maps.", min=1)] = None,
     rows: Annotated[int | None, typer.Option(help="Rows of a map (z).", min=1)] = None,
     columns: Annotated[int | None, typer.Option(help="Columns of a map (x).", min=1)] = None,
-    layout: Annotated[str, typer.Option(help="bliss, eiger or single.")] = "bliss",
+    layout: Annotated[
+        str, typer.Option(help="Of the files: bliss, eiger or single; of tomography dxchange or nxtomo.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
     verbose: Verbose = False,
 ) -> None:
-    """Write a twin of a thin-film cell: raw files as a beamline writes them, cycler file, geometry, and the truth.
+    """Write a twin of a cell: raw files as a beamline writes them, cycler file, experiment.toml, and the truth.
 
     Example: operando simulate twin/ --maps 4 --rows 20 --columns 5
     """
@@ -76,11 +81,13 @@ def simulate(
 
     terminal = Terminal(verbose)
     with terminal:
-        changes = {"maps": maps, "rows": rows, "columns": columns}
-        _simulate(
-            terminal, preset, output, seed, layout, **{k: v for k, v in changes.items() if v is not None}
-        )
-        terminal.say("twin", f"{output}: raw files, cycler file, geometry, truth")
+        given = {"maps": maps, "rows": rows, "columns": columns}
+        changes = {name: value for name, value in given.items() if value is not None}
+        if cell == "film":
+            _simulate(terminal, preset, output, seed, layout or "bliss", **changes)
+        else:
+            _simulate_other(terminal, cell, preset, output, seed, layout, changes)
+        terminal.say("twin", f"{output}: raw files, cycler file, experiment.toml, truth")
 
 
 def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: Any) -> None:
@@ -99,3 +106,27 @@ def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bli
         )
     cell = replace(presets[preset](), seed=seed, **changes)
     simulate(cell, folder, layout=layout, progress=terminal.bar("twin"))
+
+
+def _simulate_other(
+    terminal, cell: str, preset: str, folder: Path, seed: int, layout: str, changes: dict[str, Any]
+) -> None:
+    """The twins of tomography and Compton imaging."""
+    if changes:
+        raise InputError(
+            f"--{next(iter(changes))} is of maps of the film", fix="Leave it out, or use --cell film."
+        )
+    if cell not in ("symmetric", "coin"):
+        raise InputError(f"no cell called {cell!r}", fix="Choose one of: film, symmetric, coin.")
+    from operando.twin.coin_cell import CoinCell, simulate_coin_cell
+    from operando.twin.symmetric_cell import SymmetricCell, simulate
+
+    kind = SymmetricCell if cell == "symmetric" else CoinCell
+    if preset not in ("demo", "paper"):
+        raise InputError(f"no preset called {preset!r}", fix="Choose one of: demo, paper.")
+    made = getattr(kind, preset)(seed=seed)
+    bar = terminal.bar("twin")
+    if cell == "symmetric":
+        simulate(made, folder, layout or "dxchange", progress=bar)
+    else:
+        simulate_coin_cell(made, folder, progress=bar)
