@@ -40,7 +40,9 @@ def image(
     """A scan: sharp voxels, Gaussian blur (voxels), white noise of (lithium - void) / contrast_to_noise."""
     rng = np.random.default_rng([seed, scan])
     values = gaussian_filter(sharp_volume(settings, scan, contrast), blur, mode="nearest")
-    values = values + np.float32(noise(contrast_to_noise)) * rng.standard_normal(values.shape, dtype=np.float32)
+    values = values + np.float32(noise(contrast_to_noise)) * rng.standard_normal(
+        values.shape, dtype=np.float32
+    )
     attrs = {"units": "1/cm", "voxel_um": settings.voxel_um}
     return xr.DataArray(values.astype(np.float32), dims=("z", "y", "x"), attrs=attrs)
 

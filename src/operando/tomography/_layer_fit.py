@@ -17,11 +17,13 @@ from scipy.ndimage import (
 from scipy.special import ndtr
 
 from ..core.flags import Flag
+from ._layer_kernels import thickness_costs
 
 STEP = 0.25  # of the thicknesses that are tried
 SOLID_ROUNDS = 2  # in which the solid is sharpened; more would sharpen its noise
 SOLID_SMOOTH = 3.0  # over columns, of the solid's grey value at the face
 FACE_SMOOTH = 1.0  # over columns, of the face
+RIM = 0.5  # voxels by which the rim of a void may be off along the section
 FACE_LOOSE = 0.05  # voxels by which the face may still be off when thicknesses are compared
 
 
@@ -104,10 +106,10 @@ class Tile:
         use = self.steel_free & (self.z < self.face + 1) & (self.z > self.face - self.most - 3)
         weight = use / (m.noise**2 + (m.even * contrast * edge) ** 2)
         tilt = -contrast * self._bell(width)
-        firm = (weight * tilt**2).sum(0) + FACE_LOOSE**-2
-        for k, t in enumerate(self.trials):
-            r = rest - dark * (ndtr((self.z - self.face + t) / width) - edge)
-            self.cost[k] = (weight * r * r).sum(0) - (weight * r * tilt).sum(0) ** 2 / firm
+        first_z = float(self.z[0, 0, 0])
+        thickness_costs(
+            rest, weight, tilt, self.face, width, first_z, dark, FACE_LOOSE, self.trials, self.cost
+        )  # fmt: skip
         for axis in (1, 2):
             self.cost = gaussian_filter1d(self.cost, m.smooth_voxels, axis=axis)
         best = self.cost.argmin(0)
@@ -132,7 +134,8 @@ class Tile:
         count = max(4 * np.pi * m.smooth_voxels**2, 1.0)
         skirt = binary_dilation(self.is_void, iterations=2)
         void = np.where(skirt, self.raw, 0.0)
-        void_err = np.sqrt(2 / (self.curve / STEP**2) / count)
+        steep = np.hypot(*np.gradient(void))
+        void_err = np.sqrt(2 / (self.curve / STEP**2) / count + (RIM * steep) ** 2)
         firm = (self._bell(width) ** 2).sum(0) * self._contrast() ** 2 / m.noise**2
         face_err = np.sqrt(1 / np.maximum(firm, 1e-30) / (4 * np.pi * FACE_SMOOTH**2))
         flag = np.where(self.good, 0, int(Flag.NO_DATA))

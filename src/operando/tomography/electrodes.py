@@ -15,7 +15,8 @@ def electrode_thickness(layer: xr.Dataset, collector: xr.Dataset) -> xr.Dataset:
 
     layer       of `fit_void_layer`;  collector: of `surface_heights` at the steel of the same electrode
 
-    Over y, x: `lithium` and `gap` (lithium and void), each with `_err`, `lithium_flag`.
+    Over y, x: `lithium`, `gap` (lithium and void) and `level` (gap less the mean void: lithium as if voids were spread
+    evenly, free of the noise of voids; best for the local current density), each with `_err`, `lithium_flag`.
     """
     if layer["face"].shape != collector["height"].shape:
         raise InputError("maps of different sizes", where="electrode_thickness")
@@ -33,6 +34,10 @@ def electrode_thickness(layer: xr.Dataset, collector: xr.Dataset) -> xr.Dataset:
             "lithium_err": quantity(lithium_err, dims, "um", voxel_um=voxel),
             "gap": quantity(gap, dims, "um", "lithium and void", voxel_um=voxel),
             "gap_err": quantity(gap_err, dims, "um", voxel_um=voxel),
+            "level": quantity(
+                gap - float(layer["void"].mean()), dims, "um", "gap less the mean void", voxel_um=voxel
+            ),
+            "level_err": quantity(gap_err, dims, "um", voxel_um=voxel),
         },
         coords={k: layer[k] for k in dims},
         attrs={"electrode": layer.attrs["electrode"], "voxel_um": voxel},

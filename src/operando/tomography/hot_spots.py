@@ -23,7 +23,8 @@ def level_for(false_per_map: float, area_um2: float, gradient_per_um: float) -> 
     """The level in sigma at which noise makes `false_per_map` patches; at least 2.5."""
 
     def off(u):
-        return np.log(false_objects(u, area_um2, gradient_per_um) / false_per_map)
+        least = area_um2 * gradient_per_um**2 * (2 * np.pi) ** -1.5 / false_per_map
+        return np.log(least * u) - u**2 / 2
 
     return 2.5 if off(2.5) <= 0 else float(optimize.brentq(off, 2.5, 40.0))
 
@@ -42,7 +43,7 @@ def find_hot_spots(
     current  of `local_current_density`;  floor  of `noise_floor` with the same smoothing
 
     Over `spot`: `peak` (mA/cm2, with its sign) and `peak_err`, `ratio` (peak over median, highest), `area`
-    (um2, largest), `significance` (sigma above factor x median), `y`, `x` (um, of the peak), `first` and `last`
+    (um2, largest), `significance` (sigma above factor x median), `peak_y`, `peak_x` (um), `first` and `last`
     interval. Also
     `label` (interval, y, x), number of the spot + 1; over interval `level` (mA/cm2, what it takes), `count`.
     attrs: `level_sigma`, `false_per_map`, `factor`. A map without a floor is refused: InputError.
@@ -65,8 +66,8 @@ def find_hot_spots(
     hot = np.nan_to_num(excess, nan=-np.inf) > level
     label = _followed(hot, least_um2 / pixel)
     rows = [_describe(label == k, j, error, excess, median, pixel) for k in range(1, label.max() + 1)]
-    units = {"peak": "mA/cm2", "peak_err": "mA/cm2", "ratio": "1", "area": "um2", "significance": "1", "y": "um",
-             "x": "um", "first": "1", "last": "1"}  # fmt: skip
+    units = {"peak": "mA/cm2", "peak_err": "mA/cm2", "ratio": "1", "area": "um2", "significance": "1", "peak_y": "um",
+             "peak_x": "um", "first": "1", "last": "1"}  # fmt: skip
     data = {n: quantity(np.array([r[n] for r in rows], float), "spot", u) for n, u in units.items()}
     per_map = np.array([len(np.unique(part[part > 0])) for part in label])
     data["label"] = quantity(label, j.dims, "1", "number of the spot, 0 none")
@@ -95,7 +96,8 @@ def _describe(mine, j, error, excess, median, pixel) -> dict[str, float]:
     at = np.unravel_index(int(np.argmax(values)), values.shape)
     maps = np.flatnonzero(mine.any((1, 2)))
     place = {
-        a: float(j[a].values[i]) if a in j.coords else float(i) for a, i in zip("yx", at[1:], strict=True)
+        f"peak_{a}": float(j[a].values[i]) if a in j.coords else float(i)
+        for a, i in zip("yx", at[1:], strict=True)
     }
     middle = abs(float(median[at[0], 0, 0]))
     return {

@@ -89,7 +89,8 @@ def local_current_density(
 
     Over interval, y, x: `current_density` with `_err` (mA/cm2) and `_flag` (NO_DATA unknown, TOO_FEW_COUNTS below
     2 sigma of the floor: not distinguishable from no current); over interval: `floor` (1-sigma, mA/cm2), `mean`,
-    `mean_err` (floor over the independent patches, drift of collector and form not included), `start`, `end` (s).
+    `mean_err` (floor over the independent patches, and the offset between the two images of
+    the floor as the 1-sigma of what all columns share: mean void, collector), `start`, `end` (s).
     Raises InputError for one image, times that do not rise, or a floor found at another smoothing.
     """
     smooth = float(floor.attrs["smooth_um"]) if smooth_um is None else smooth_um
@@ -120,6 +121,7 @@ def local_current_density(
     sizes = voxel_sizes(thickness)
     area = known.sum((1, 2)) * sizes["x"] * sizes["y"]
     patches = np.maximum(area * float(floor["gradient"]) ** 2 / (2 * np.pi), 1)
+    mean_um = np.hypot(sigma / np.sqrt(patches), float(floor["offset"]))
     dims = ("interval", "y", "x")
     result = xr.Dataset(
         {
@@ -127,7 +129,7 @@ def local_current_density(
             "current_density_err": quantity(np.where(known, error * factor, np.nan), dims, "mA/cm2"),
             "floor": quantity(sigma * factor[:, 0, 0], "interval", "mA/cm2", "noise floor, 1 sigma"),
             "mean": quantity(np.nanmean(j, (1, 2)), "interval", "mA/cm2", "mean over the section"),
-            "mean_err": quantity(sigma * factor[:, 0, 0] / np.sqrt(patches), "interval", "mA/cm2"),
+            "mean_err": quantity(mean_um * factor[:, 0, 0], "interval", "mA/cm2"),
             "start": quantity(times[:-1], "interval", "s"),
             "end": quantity(times[1:], "interval", "s"),
         },

@@ -111,9 +111,9 @@ def edge_blur(volume: xr.DataArray, surface: xr.Dataset) -> xr.Dataset:
             "fewer than 64 good columns", where="edge_blur", fix="Use a larger piece of the surface."
         )
     low, high = surface.attrs["below"], surface.attrs["above"]
-    slope2 = sum(np.nanmean(np.diff(height, axis=a) ** 2) for a in (0, 1))
+    slopes = [float(np.nanmean(np.diff(height, axis=a) ** 2)) for a in (0, 1)]
     noise = float(np.nanmean(surface["height_err"].values)) / voxel
-    slope2 = float(np.clip(slope2 - 4 * noise**2, 0, None))
+    slope2 = max(sum(slopes) - 4 * noise**2, 0.0)
     ny, nx = (n // 2 for n in height.shape)
     quarters = [np.s_[a, b] for a in (np.s_[:ny], np.s_[ny:]) for b in (np.s_[:nx], np.s_[nx:])]
     at, whole, count = _profile(volume.values, height, low, high, np.s_[:, :])

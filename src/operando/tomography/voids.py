@@ -25,7 +25,8 @@ def void_objects(
 
     Over `void`: `volume` (um3), `diameter` (of the sphere of that volume), `thickness_mean` and
     `thickness_max` along z (um), `footprint` (um2, projected along z), `surface` (um2, Crofton's formula over
-    13 directions), `sphericity` (pi^(1/3) (6 V)^(2/3) / surface), centre `z`, `y`, `x`, `flag` (CUT_BY_GAP:
+    13 directions), `sphericity` (pi^(1/3) (6 V)^(2/3) / surface), `centre_z`, `centre_y`, `centre_x`, `flag`
+    (CUT_BY_GAP:
     touches the border of the volume and is larger in truth; TOO_FEW_COUNTS: under 8 voxels, no sphericity).
     `volume_err` is the half voxel of its surface: sqrt(surface voxels) x voxel / sqrt(12) for a sharp
     segmentation; bias by blur is not in it. Also `label` (z, y, x), the number of the object + 1.
@@ -46,7 +47,7 @@ def void_objects(
     )
     names = {
         "volume": "um3", "volume_err": "um3", "diameter": "um", "thickness_mean": "um", "thickness_max": "um",
-        "footprint": "um2", "surface": "um2", "sphericity": "1", "z": "um", "y": "um", "x": "um",
+        "footprint": "um2", "surface": "um2", "sphericity": "1", "centre_z": "um", "centre_y": "um", "centre_x": "um",
     }  # fmt: skip
     result = xr.Dataset({n: quantity(table[n], "void", u) for n, u in names.items()})
     result["flag"] = flag_variable(table["flag"], ("void",))
@@ -83,7 +84,8 @@ def _measures(label: np.ndarray, count: int, voxel: float, share: np.ndarray | N
         "volume": volume, "volume_err": np.sqrt(area / voxel**2 / 12) * voxel**3,
         "diameter": (6 * volume / np.pi) ** (1 / 3), "thickness_mean": voxels * voxel / np.maximum(columns, 1),
         "thickness_max": deepest * voxel, "footprint": columns * voxel**2, "surface": area,
-        "sphericity": np.where(voxels < SMALL, np.nan, round_), "z": middle[0], "y": middle[1], "x": middle[2],
+        "sphericity": np.where(voxels < SMALL, np.nan, round_), "centre_z": middle[0], "centre_y": middle[1],
+        "centre_x": middle[2],
         "flag": flag,
     }  # fmt: skip
 
