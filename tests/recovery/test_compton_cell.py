@@ -141,6 +141,34 @@ def test_absorption_correction_gives_the_mean_over_the_mass():
     assert found[1] - found[0] == pytest.approx(expected, abs=0.012)
 
 
+def test_multiple_scattering_correction_and_its_switch():
+    """The twin scatters 4 % twice. Taken off, the fit's own ratio comes nearer to x; calibrated x hardly moves."""
+    momenta, plain, cathode = analysed()
+    size = 24
+    at = (np.arange(size) + 0.5) / size * 2 - 1
+    ball = 1e22 * (
+        (at[:, None, None] ** 2 + at[:, None] ** 2 + at**2) < 1
+    )  # even directions, as the twin has them
+    twice = compton.double_scattering(
+        ball, 0 * ball, (100.0,) * 3, CAMERA, np.random.default_rng(1), photons=50_000
+    )
+    twice = twice * (CELL.multiple / float(twice["fraction"]))
+    fractions = compton.fractions_from_shares(shares(True)[:, :3])
+    light = compton.cathode_transmission(shares(True), shares(False))
+    monitor = np.array([[c.attrs["monitor"] for c in row] for row in cubes()])
+    found = {}
+    for multiple in (True, False):
+        imaging = compton.Imaging(CAMERA, compton.detector_regions(), multiple=multiple)
+        found[multiple] = compton.lithium_of_states(
+            momenta, fractions, cathode, {"lithiated": 1.01, "delithiated": 0.26}, imaging, monitor=monitor,
+            transmission=light, twice=twice,
+        ).states  # fmt: skip
+    assert np.allclose(found[False]["ratio"], plain.states["ratio"])
+    off = {k: abs(float(v["ratio"][0]) - 1.01) for k, v in found.items()}
+    assert off[True] < 0.6 * off[False]
+    assert float(found[True]["x_li"][1]) == pytest.approx(float(found[False]["x_li"][1]), abs=0.02)
+
+
 def test_map_follows_the_lateral_profile():
     truth = CoinTruth.of(CELL)
     _, result, cathode = analysed()

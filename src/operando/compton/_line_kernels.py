@@ -96,7 +96,7 @@ def line_shift(counts, energy, width, lines, shares, group, groups, sigma, reach
     if not np.isfinite(least):
         return np.nan, np.nan, 0.0, np.nan, LOST
     status, chi2, significance, step = LOST, np.nan, 0.0, 1.0
-    for _ in range(25):
+    for iteration in range(25):
         shapes(energy, width, lines, shares, group, groups, sigma, shift, design[:groups], slope)
         if not solve_weighted(design, weight, counts, groups + 2, normal, right, best):
             return np.nan, np.nan, 0.0, np.nan, LOST
@@ -112,7 +112,8 @@ def line_shift(counts, energy, width, lines, shares, group, groups, sigma, reach
                 tilt += max(best[g], 0.0) * slope[g, i]
             design[groups + 2, i] = tilt
             chi2 += weight[i] * (counts[i] - model) ** 2
-            weight[i] = 1.0 / max(model, 0.05)
+            if iteration < 6:  # then they stand still: weights that follow a poor model may swing for ever
+                weight[i] = 1.0 / max(model, 0.05)
         if not solve_weighted(design, weight, counts, size, normal, right, best):
             return np.nan, np.nan, 0.0, np.nan, LOST
         step = min(max(best[groups + 2], -0.5 * sigma), 0.5 * sigma)

@@ -73,5 +73,7 @@ def rebin_energy(counts, gain, lower, e0, step, out):
         if not np.isfinite(gain[i] * lower[i]) or gain[i] <= 0:
             continue
         for k in range(channels):
+            if counts[i, k] == 0:
+                continue
             low = lower[i] + gain[i] * k
             share_out(counts[i, k], low, low + gain[i], e0, step, bins, out)

@@ -51,6 +51,7 @@ def find_lines(
     found[..., 4] = EMPTY
     width = float(energy_keV[1] - energy_keV[0])
     reach = check.reach_keV
+    sigma = float(np.hypot(check.resolution_keV / FWHM_PER_SIGMA, width / np.sqrt(12)))  # channels blur too
     starts = max(3, 2 * int(np.ceil(reach / (0.6 * check.resolution_keV))) + 1)
     outside = np.zeros(len(regions), bool)
     for r, region in enumerate(regions):
@@ -61,7 +62,7 @@ def find_lines(
         lines, shares, group = _arrays(region)
         line_shifts(
             np.ascontiguousarray(counts[:, window]), energy_keV[window], width, lines, shares, group,
-            len(region.groups), check.resolution_keV / FWHM_PER_SIGMA, reach, starts, found[r],
+            len(region.groups), sigma, reach, starts, found[r],
         )  # fmt: skip
     few = ~outside[:, None] & ((found[..., 4] == EMPTY) | (found[..., 2] < check.significance))
     lost = ~outside[:, None] & ~few & (found[..., 4] != FOUND)

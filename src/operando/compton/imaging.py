@@ -13,7 +13,15 @@ from .drift import angle_drift, scale_drift
 from .energy import EnergyCheck, calibrate_energy, nominal_calibration
 from .geometry import Pinhole
 from .lines import LineRegion
-from .profile import Momenta, energy_spectrum, momentum_counts, momentum_resolution, response, template
+from .profile import (
+    Momenta,
+    energy_spectrum,
+    momentum_counts,
+    momentum_resolution,
+    over_pixels,
+    response,
+    template,
+)
 from .ratio import Windows
 from .spectrum import bad_pixels
 
@@ -27,6 +35,7 @@ class Imaging:
     lines            regions of fluorescence lines; empty: keep the nominal energies
     correct_scale    follow the energy scale from exposure to exposure
     correct_angle    follow the scattering angle
+    multiple         take off photons scattered twice (`twice` given to `lithium_of_states`)
     absorption       divide the cathode's counts by its light (`transmission` given to `lithium_of_states`)
     host             formula of the cathode without lithium, for templates and the bend of EMR
     curvature        of EMR(x): "theory", "fit", or a number; 0 for a line
@@ -45,6 +54,7 @@ class Imaging:
     correct_scale: bool = True
     correct_angle: bool = True
     absorption: bool = True
+    multiple: bool = True
     curvature: float | str = "theory"
     block: int = 4
     threads: int | None = None
@@ -104,8 +114,11 @@ def momenta_of_states(
                     fix="Axes are y, x, channel, the same in every exposure.",
                 )  # fmt: skip
             if total is None:
-                total = np.zeros(cube.shape, np.int64 if cube.dtype.kind in "ui" else float)
-            total += cube
+                small = cube.dtype.kind == "u" and cube.dtype.itemsize <= 2
+                total = np.zeros(
+                    cube.shape, np.uint32 if small else np.int64 if cube.dtype.kind in "ui" else float
+                )
+            _accumulate(total, cube, imaging.threads)
             tick()
     assert total is not None
     pixels = bad_pixels(total, energy_keV, imaging.pinhole.energy_keV)
@@ -118,6 +131,15 @@ def momenta_of_states(
     data["good"] = (("y", "x"), good, {"units": "1", "long_name": "pixels that are used"})
     data["pixel_flag"] = pixels["flag"] | found["flag"].astype(pixels["flag"].dtype)
     return data
+
+
+def _accumulate(total: np.ndarray, cube: np.ndarray, threads: int | None) -> None:
+    """total += cube, rows of pixels shared over threads (numpy lets go of the interpreter while it adds)."""
+
+    def part(span: slice) -> None:
+        np.add(total[span], cube[span], out=total[span])
+
+    over_pixels(part, total.shape[0], threads)
 
 
 def _calibrated(total: np.ndarray, energy_keV: np.ndarray, imaging: Imaging) -> xr.Dataset:

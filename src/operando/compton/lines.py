@@ -69,9 +69,10 @@ def line_group(element: str, series: str = "Ka") -> LineGroup:
 
 
 def detector_regions(elements: tuple[str, ...] = ("Cd", "Te", "W", "Pb")) -> tuple[LineRegion, ...]:
-    """The stretches used for calibration: Cd and Te (sensor) together, W K, and Pb K alpha (shielding).
+    """The stretches used for calibration: Cd and Te (sensor) together, and K alpha of W and Pb (shielding).
 
-    Pb K beta (85-87 keV) lies on the flank of the Compton peak of 115 keV photons and is not used.
+    W K beta (67 keV) lies where twice-scattered photons of 115 keV set in, on a background that is not straight;
+    Pb K beta (85-87 keV) lies on the flank of their Compton peak. Neither is used.
     """
     regions = []
     sensor = [e for e in ("Cd", "Te") if e in elements]
@@ -80,7 +81,7 @@ def detector_regions(elements: tuple[str, ...] = ("Cd", "Te", "W", "Pb")) -> tup
         low, high = min(g.mean_keV for g in groups) - 1.8, max(g.mean_keV for g in groups) + 1.8
         regions.append(LineRegion(low, high, groups))
     if "W" in elements:
-        regions.append(LineRegion(56.0, 71.0, (line_group("W", "Ka"), line_group("W", "Kb"))))
+        regions.append(LineRegion(55.8, 61.8, (line_group("W", "Ka"),)))
     if "Pb" in elements:
         regions.append(LineRegion(70.8, 77.2, (line_group("Pb", "Ka"),)))
     if not regions:

@@ -11,9 +11,6 @@ from ..core import Flag
 from ..core.errors import InputError
 from ..core.flags import flag_variable
 
-#: d2v/dx2 over dv/dx of EMR in the windows 1, 1, 5 of free-atom NMC622, blurred by 0.8 keV at 115 keV and 90 degrees
-NMC622_CURVATURE = -0.05
-
 
 @dataclass(frozen=True)
 class Reference:

@@ -119,7 +119,9 @@ def _fit(
         v = (np.sin(turn) * x + np.cos(turn) * y + q[2]) / step + (rows - 1) / 2
         seen = [map_coordinates(b, [v, u], order=1, mode="nearest") for b in blurred]
         design = np.stack([*seen, *(b * along for b in seen), np.ones_like(n)], axis=1) / s[:, None]
-        amount, *_ = np.linalg.lstsq(design, n / s, rcond=None)
+        normal = design.T @ design
+        normal[np.diag_indices_from(normal)] *= 1 + 1e-12  # a template may vanish in the image
+        amount = np.linalg.lstsq(normal, design.T @ (n / s), rcond=None)[0]
         return n / s - design @ amount
 
     starts = [

@@ -143,14 +143,15 @@ def separate_components(
     variance      of the counts; left out: the counts
 
     Returns for each component a Dataset of `counts`, `variance` (of photons) and `modes` (mode, ..., p_z): what moves
-    together in all bins when alpha and beta are off by one sigma. The covariance of bins i and j is
-    variance_i delta_ij + sum over modes m_i m_j. Raises `InputError` for other pixels than the fractions belong to.
+    together in all bins when alpha and beta are off by one sigma, where they have errors. The covariance of bins
+    i and j is variance_i delta_ij + sum over modes m_i m_j. Raises `InputError` for other pixels than the
+    fractions belong to.
     """
     _check(counts, fractions, pixels)
     factor = np.ones(3) if scale is None else np.asarray(scale, float)
     spread = counts if variance is None else variance
-    raw = [counts.isel(region=r).astype(float) * factor[r] for r in range(3)]
-    var = [spread.isel(region=r).astype(float) * factor[r] ** 2 for r in range(3)]
+    raw = [counts.isel(region=r, drop=True).astype(float) * factor[r] for r in range(3)]
+    var = [spread.isel(region=r, drop=True).astype(float) * factor[r] ** 2 for r in range(3)]
     alpha, beta, gamma = (_over(v, raw[0]) for v in (fractions.alpha, fractions.beta, fractions.gamma))
     shade = 1.0 if transmission is None else _over(transmission, raw[0])
     rest = gamma * alpha - beta
@@ -158,13 +159,12 @@ def separate_components(
     if "cathode" in components:
         signal = (raw[0] - gamma * raw[1] + rest * raw[2]) / shade
         noise = (var[0] + gamma**2 * var[1] + rest**2 * var[2]) / shade**2
-        found["cathode"] = _part(signal, noise, gamma * raw[2] / shade, -raw[2] / shade, fractions)
+        found["cathode"] = _part(signal, noise, raw[2], (gamma / shade, -1 / shade), fractions)
     if "separator" in components:
-        found["separator"] = _part(
-            raw[1] - alpha * raw[2], var[1] + alpha**2 * var[2], -raw[2], 0.0 * raw[2], fractions
-        )
+        noise = var[1] + alpha**2 * var[2]
+        found["separator"] = _part(raw[1] - alpha * raw[2], noise, raw[2], (-1.0, 0.0), fractions)
     if "anode" in components:
-        found["anode"] = _part(raw[2], var[2], 0.0 * raw[2], 0.0 * raw[2], fractions)
+        found["anode"] = _part(raw[2], var[2], raw[2], (0.0, 0.0), fractions)
     return found
 
 
@@ -173,16 +173,18 @@ def _over(value, like: xr.DataArray):
     return xr.DataArray(np.asarray(value), dims=("y", "x")) if np.ndim(value) == 2 else value
 
 
-def _part(signal, noise, by_alpha, by_beta, fractions: VolumeFractions) -> xr.Dataset:
-    rho = fractions.correlation
-    first = by_alpha * fractions.alpha_err + rho * by_beta * fractions.beta_err
-    second = np.sqrt(1 - rho**2) * by_beta * fractions.beta_err
-    data = xr.Dataset({"counts": signal, "variance": noise, "modes": xr.concat([first, second], "mode")})
-    for name, units in (("counts", "counts"), ("variance", "counts2"), ("modes", "counts")):
-        data[name].attrs = {
-            "units": units,
-            **({"step": signal.attrs["step"]} if "step" in signal.attrs else {}),
-        }
+def _part(signal, noise, anode, moves: tuple, fractions: VolumeFractions) -> xr.Dataset:
+    """One component; `moves`: how many times the anode's counts it changes with alpha and with beta."""
+    data = xr.Dataset({"counts": signal, "variance": noise})
+    if fractions.alpha_err > 0 or fractions.beta_err > 0:
+        rho = fractions.correlation
+        by_alpha, by_beta = moves[0] * fractions.alpha_err * anode, moves[1] * fractions.beta_err * anode
+        first, second = by_alpha + rho * by_beta, np.sqrt(1 - rho**2) * by_beta
+        data["modes"] = xr.concat([first, second], "mode")
+    for name in data.data_vars:
+        data[name].attrs = {"units": "counts2" if name == "variance" else "counts"}
+        if "step" in signal.attrs:
+            data[name].attrs["step"] = signal.attrs["step"]
     return data
 
 

@@ -17,6 +17,7 @@ from .lithium import (
     momentum_calibration,
     theoretical_curvature,
 )
+from .multiple import multiple_background
 from .ratio import momentum_ratio
 from .separate import VolumeFractions, separate_components, sum_blocks, sum_pixels
 
@@ -41,6 +42,7 @@ class LithiumResult:
 def lithium_of_states(
     momenta: xr.Dataset, fractions: VolumeFractions, cathode: np.ndarray, known: dict[str, float], imaging: Imaging, *,
     known_err: float = 0.0, monitor: np.ndarray | None = None, transmission: np.ndarray | None = None,
+    twice: xr.Dataset | None = None,
 ) -> LithiumResult:  # fmt: skip
     """Li content of the cathode in each state, as a number and as a map, by EMR and by the fit of profiles.
 
@@ -50,6 +52,7 @@ def lithium_of_states(
     known         state name to x of the reference states: two or more
     monitor       (state, region) exposures; left out: equal
     transmission  (y, x) light of the cathode (`cathode_transmission`); used where `imaging.absorption`
+    twice         of `double_scattering`; used where `imaging.multiple`
 
     Raises `InputError` without reference states.
     """
@@ -68,16 +71,16 @@ def lithium_of_states(
     sums, blocks, all_sums = [], [], []
     for i in range(len(names)):
         factor = None if monitor is None else monitor[i, 0] / np.asarray(monitor[i], float)
-        parts = separate_components(
-            momenta["counts"].isel(state=i), fractions, scale=factor, transmission=light
-        )  # fmt: skip
+        counts = photons = momenta["counts"].isel(state=i)
+        if twice is not None and imaging.multiple:
+            counts = photons - multiple_background(photons, twice, imaging.pinhole)
+        parts = separate_components(counts, fractions, scale=factor, transmission=light, variance=photons)
         total = {name: sum_pixels(part, pixels) for name, part in parts.items()}
         sums.append(_measured(total["cathode"], templates, shape, imaging, None))
         blocked = sum_blocks(parts["cathode"], imaging.block, pixels)
         blocks.append(_measured(blocked, templates, shape, imaging, total["cathode"]))
-        all_sums.append(xr.concat([t.drop_vars("modes") for t in total.values()], "component").assign_coords(
-            component=list(total)
-        ))  # fmt: skip
+        kept = [t.drop_vars("modes", errors="ignore") for t in total.values()]
+        all_sums.append(xr.concat(kept, "component").assign_coords(component=list(total)))
     states, maps = (xr.concat(rows, "state").assign_coords(state=names) for rows in (sums, blocks))
     bend = imaging.curvature
     if bend == "theory":
