@@ -120,31 +120,36 @@ def azimuth_background(n, w, labels, half, guard, mu, alpha, valid):
     """
     rows, cols = n.shape
     span = rows + 2 * half + 1
-    sum_n = np.zeros(span + 1)
-    sum_w = np.zeros(span + 1)
-    for j in range(cols):
-        full = 0.0
-        for i in range(rows):
-            valid[i, j] = w[i, j] > 0.0 and math.isfinite(n[i, j])
-            if valid[i, j]:
-                full += w[i, j]
-            else:
+    sum_n, sum_w = np.empty((2, span + 1, cols))
+    used_n, used_w = np.empty((2, rows, cols))
+    full = np.zeros(cols)
+    for i in range(rows):
+        for j in range(cols):
+            good = w[i, j] > 0.0 and math.isfinite(n[i, j])
+            valid[i, j] = good
+            if not good:
                 n[i, j] = 0.0
-        i = (-half) % rows
-        for k in range(span):
-            use = valid[i, j] and labels[i, j] == 0
-            sum_n[k + 1] = sum_n[k] + (n[i, j] if use else 0.0)
-            sum_w[k + 1] = sum_w[k] + (w[i, j] if use else 0.0)
-            i = i + 1 if i + 1 < rows else 0
-        least = 0.2 * full * 2 * (half - guard) / rows
-        for i in range(rows):
-            c = i + half
-            m = sum_n[c + half + 1] - sum_n[c + guard + 1] + sum_n[c - guard] - sum_n[c - half]
-            weight = sum_w[c + half + 1] - sum_w[c + guard + 1] + sum_w[c - guard] - sum_w[c - half]
-            good = valid[i, j] and weight > least and weight > 0.0
+            use = good and labels[i, j] == 0
+            used_n[i, j] = n[i, j] if use else 0.0
+            used_w[i, j] = w[i, j] if use else 0.0
+            full[j] += w[i, j] if good else 0.0
+    sum_n[0], sum_w[0] = 0.0, 0.0
+    i = (-half) % rows
+    for k in range(span):
+        for j in range(cols):
+            sum_n[k + 1, j] = sum_n[k, j] + used_n[i, j]
+            sum_w[k + 1, j] = sum_w[k, j] + used_w[i, j]
+        i = i + 1 if i + 1 < rows else 0
+    share = 0.2 * 2 * (half - guard) / rows
+    for i in range(rows):
+        right, near, left, far = i + 2 * half + 1, i + half + guard + 1, i + half - guard, i
+        for j in range(cols):
+            m = sum_n[right, j] - sum_n[near, j] + sum_n[left, j] - sum_n[far, j]
+            weight = sum_w[right, j] - sum_w[near, j] + sum_w[left, j] - sum_w[far, j]
+            good = valid[i, j] and weight > share * full[j] and weight > 0.0
             valid[i, j] = good
             alpha[i, j] = w[i, j] / weight if good else 0.0
-            mu[i, j] = alpha[i, j] * m if good else 0.0
+            mu[i, j] = alpha[i, j] * m
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -155,32 +160,34 @@ def significant(n, mu, alpha, valid, log_p, log_grow, box_correlation, mask, see
     mask is only filled when there is one.
     """
     rows, cols = n.shape
-    line = np.empty((3, rows, cols))
-    for i in range(rows):  # invalid bins hold zeros
-        for j in range(cols):
-            c0, c1, c2 = n[i, j], mu[i, j], mu[i, j] * alpha[i, j]
-            if j:
-                c0, c1, c2 = c0 + n[i, j - 1], c1 + mu[i, j - 1], c2 + mu[i, j - 1] * alpha[i, j - 1]
-            if j + 1 < cols:
-                c0, c1, c2 = c0 + n[i, j + 1], c1 + mu[i, j + 1], c2 + mu[i, j + 1] * alpha[i, j + 1]
-            line[0, i, j], line[1, i, j], line[2, i, j] = c0, c1, c2
+    tall_n, tall_mu, tall_spread = np.zeros(
+        (3, cols + 2)
+    )  # sums over three rows, with an empty column at each end
     seeds = 0
     bound = -0.5 * log_p
     for i in range(rows):
         up, down = i - 1 if i else rows - 1, i + 1 if i + 1 < rows else 0
+        for j in range(cols):  # invalid bins hold zeros
+            tall_n[j + 1] = n[up, j] + n[i, j] + n[down, j]
+            tall_mu[j + 1] = mu[up, j] + mu[i, j] + mu[down, j]
+            tall_spread[j + 1] = (
+                mu[up, j] * alpha[up, j] + mu[i, j] * alpha[i, j] + mu[down, j] * alpha[down, j]
+            )
         for j in range(cols):
             seed[i, j] = False
             if not valid[i, j]:
                 continue
             hit = exceeds(n[i, j], mu[i, j], alpha[i, j], log_p)
             if not hit:
-                box_n = line[0, up, j] + line[0, i, j] + line[0, down, j]
-                box_mu = line[1, up, j] + line[1, i, j] + line[1, down, j]
-                spread = box_correlation * (line[2, up, j] + line[2, i, j] + line[2, down, j])
-                over = box_n - box_mu  # the bound of `exceeds`, times box_mu
-                if over > 0.0 and over * over * box_mu >= bound * (box_mu * box_mu + spread * box_n):
-                    box_alpha = spread / box_mu if box_mu > 0.0 else box_correlation * alpha[i, j]
-                    hit = exceeds(box_n, box_mu, box_alpha, log_p)
+                box_n = tall_n[j] + tall_n[j + 1] + tall_n[j + 2]
+                box_mu = tall_mu[j] + tall_mu[j + 1] + tall_mu[j + 2]
+                over = box_n - box_mu
+                # the bound of `exceeds`, times box_mu
+                if over > 0.0 and over * over >= bound * box_mu:
+                    spread = box_correlation * (tall_spread[j] + tall_spread[j + 1] + tall_spread[j + 2])
+                    if over * over * box_mu >= bound * (box_mu * box_mu + spread * box_n):
+                        box_alpha = spread / box_mu if box_mu > 0.0 else box_correlation * alpha[i, j]
+                        hit = exceeds(box_n, box_mu, box_alpha, log_p)
             seed[i, j] = hit
             seeds += hit
     if seeds:

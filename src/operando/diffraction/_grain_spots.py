@@ -147,13 +147,14 @@ def segment(
 ):  # fmt: skip
     """Spots of a run of images (point, azimuth, q), appended to `out`; see COLUMNS.
 
-    `weight`, `ref` and `ref_weight` may have a single image that serves all. `seen` (azimuth,) counts, for the
+    Without a reference (AZIMUTH) `ref` is how the background lies along azimuth, relative to its level nearby, and
+    `ref_weight` the relative variance of that. `weight`, `ref` and `ref_weight` may have a single image that serves all. `seen` (azimuth,) counts, for the
     coverage, in how many images most bins at an azimuth are valid. Returns the number of spots, also when that
     exceeds the rows of `out`.
     """
     points, rows, cols = counts.shape
     size_max = rows * cols
-    n, w, mu, alpha = np.zeros((4, rows, cols))
+    n, w, lit, mu, alpha = np.zeros((5, rows, cols))
     valid, mask, seed = np.zeros((3, rows, cols), np.bool_)
     labels, nothing = np.zeros((2, rows, cols), np.int32)
     parent, flags, peak, bins = np.zeros((4, size_max + 1), np.int64)
@@ -166,8 +167,10 @@ def segment(
             for j in range(cols):
                 n[i, j] = counts[p, i, j] * per_count
                 w[i, j] = weight[wp, i, j]
+                lit[i, j] = w[i, j] * ref[rp, i, j] if background == AZIMUTH else 0.0
         if background == AZIMUTH:
-            azimuth_background(n, w, nothing, half, guard, mu, alpha, valid)
+            azimuth_background(n, lit, nothing, half, guard, mu, alpha, valid)
+            doubt(mu, alpha, ref_weight[rwp])
         else:
             scaled = background == SCALED_REFERENCE
             reference_background(
@@ -177,7 +180,8 @@ def segment(
         count = 0
         for turn in range(2 if background == AZIMUTH else 1):  # its spots, once known, leave the background
             if turn:
-                azimuth_background(n, w, labels, half, guard, mu, alpha, valid)
+                azimuth_background(n, lit, labels, half, guard, mu, alpha, valid)
+                doubt(mu, alpha, ref_weight[rwp])
             if rule == MEAN:
                 seeds = over_mean(n, w, mu, valid, factor, mask, seed)
             else:
@@ -186,7 +190,7 @@ def segment(
                 count = 0
                 break
             count = keep_seeded(labels, seed, label_ring(mask, diagonal, labels, parent), parent)
-            if split > 0.0:
+            if split > 0.0 and (turn or background != AZIMUTH):
                 count = split_touching(n, mu, valid, labels, seed, count, split, diagonal, parent)
         if not count:
             continue
@@ -197,6 +201,15 @@ def segment(
             p + first, count, flags, bins, moments, peak, cols, tail, dispersion, out, filled
         )
     return filled
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def doubt(mu, alpha, variance):
+    """Add a relative variance to what mu is known to: mu / alpha counts have alpha / mu of it."""
+    rows, cols = mu.shape
+    for i in range(rows):
+        for j in range(cols):
+            alpha[i, j] += variance[i, j] * mu[i, j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -242,7 +255,7 @@ def link_points(
 ):
     """Unite spots of neighbouring points whose azimuth and q agree; spots sorted by point (row * cols + column).
 
-    Agreement: the difference is within the tolerance plus three joint errors. `parent` is filled with roots.
+    Agreement: the difference is within the tolerance and three joint errors in quadrature. `parent` is filled with roots.
     """
     spots = len(point)
     start = np.zeros(rows * cols + 1, np.int64)
@@ -260,9 +273,10 @@ def link_points(
                     continue
                 for t in range(start[p], start[p + 1]):
                     gap = abs((azimuth[s] - azimuth[t] + 0.5 * period) % period - 0.5 * period)
-                    if gap > tolerance + 3.0 * math.hypot(azimuth_err[s], azimuth_err[t]):
+                    error = 3.0 * math.hypot(azimuth_err[s], azimuth_err[t])
+                    if gap > math.hypot(tolerance, error):
                         continue
-                    if abs(q[s] - q[t]) <= q_tolerance + 3.0 * math.hypot(q_err[s], q_err[t]):
+                    if abs(q[s] - q[t]) <= math.hypot(q_tolerance, 3.0 * math.hypot(q_err[s], q_err[t])):
                         join(parent, s, t)
     for s in range(spots):
         parent[s] = find_root(parent, s)

@@ -21,6 +21,7 @@ from ..core.errors import InputError
 from ..core.sums import Sums
 from ._grain_spots import AZIMUTH, COLUMNS, REFERENCE, SCALED_REFERENCE, segment
 from ._grain_table import MapSpots, grain_dataset
+from ._ring_shape import ring_shape
 
 DIMS = ("z", "x", "azimuth", "q")
 Reference = Sums | Sequence[Sums | None] | Callable[[int], Sums] | None
@@ -43,7 +44,8 @@ class GrainSearch:
     smooth_deg      the reference is averaged over +- this range in azimuth, which lowers its noise
     window_deg, guard_deg   without a reference: background from this far in azimuth, without the nearest part
     link_deg, link_q, reach   spots in points up to `reach` (rows, columns) apart are one grain when they differ by
-                    less than link_deg in azimuth and link_q (1/angstrom; None: one bin), plus three joint errors
+                    less than link_deg in azimuth and link_q (1/angstrom; None: one bin), each in quadrature with three
+                    joint errors
     """
 
     rule: Literal["significance", "mean"] = "significance"
@@ -84,7 +86,8 @@ def find_grains(
     maps       one `Sums` over (z, x, azimuth, q) a time; None, or NaN throughout, for a missing one
     reference  Li-free `Sums` over the same dims (z and x may be left out): one for all times, or one a time
                as a sequence or a function of the map's index. Variance zero means known exactly. None: the
-               background of a bin is the mean at the same q within `window_deg` in azimuth, spots left out.
+               background of a bin is the mean at the same q within `window_deg` in azimuth, spots left out, times
+               how the background of the whole map lies along azimuth (a shadow's edge, texture).
                attrs["background"] says which was used.
     time       middle of each map in s; left out: the index
 
@@ -115,7 +118,10 @@ def find_spots(sums: Sums, reference: Sums | None, search: GrainSearch) -> MapSp
         _images(sums.signal, sums.signal, "the map"),
         _images(sums.weight, sums.signal, "the weight"),
     )
-    kind, ref, ref_weight, ref_dispersion = AZIMUTH, weight[:1], weight[:1], 1.0
+    kind, ref_dispersion = AZIMUTH, 1.0
+    if reference is None:
+        shape, doubt = ring_shape(counts, weight, dispersion(sums))
+        ref, ref_weight = (np.repeat(v[None, :, None], len(q), axis=2) for v in (shape, doubt))
     if reference is not None:
         kind = REFERENCE if search.scale == "weight" else SCALED_REFERENCE
         ref, ref_weight, ref_dispersion = _reference_arrays(reference, sums, search, step)
@@ -195,7 +201,7 @@ def _background_words(reference: Reference, search: GrainSearch) -> str:
     if reference is None:
         return (
             f"no Li-free reference was given; instead the mean within {search.window_deg:g} deg in azimuth at the "
-            f"same q, the nearest {search.guard_deg:g} deg and spots left out"
+            f"same q, the nearest {search.guard_deg:g} deg and spots left out, times the map's own shape along azimuth"
         )
     smooth = f", averaged over +-{search.smooth_deg:g} deg in azimuth" if search.smooth_deg else ""
     return f"Li-free reference, scaled by the {search.scale}{smooth}"
