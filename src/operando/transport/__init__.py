@@ -3,6 +3,8 @@
 from operando.core.lazy import lazy
 
 _HOME = {
+    "conductivity": ["effective_conductivity", "effective_conductivities"],
+    "tortuosity": ["tortuosity_factor", "tortuosity_map"],
     "constriction": ["Slab", "contact_current", "constriction_series"],
 }
 
