@@ -30,9 +30,10 @@ def cell(width: int, mu: float = 1.0, grains: int = 60, seed: int = 3) -> list[E
     rng = np.random.default_rng(seed)
     w, m = width / 2, mu / width
     shapes = [
-        Ellipse(0.02 * w, -0.03 * w, 0.86 * w, 0.86 * w, 0, 2 * m), Ellipse(0.02 * w, -0.03 * w, 0.78 * w, 0.78 * w, 0, -1.5 * m),
+        Ellipse(0.02 * w, -0.03 * w, 0.86 * w, 0.86 * w, 0, 2 * m),
+        Ellipse(0.02 * w, -0.03 * w, 0.78 * w, 0.78 * w, 0, -1.5 * m),
         Ellipse(0.1 * w, 0.12 * w, 0.5 * w, 0.33 * w, 25, 0.8 * m),
-    ]  # fmt: skip
+    ]
     for _ in range(grains):
         r, t = 0.68 * w * np.sqrt(rng.random()), 2 * np.pi * rng.random()
         a, b = rng.uniform(0.015, 0.06, 2) * w
@@ -42,7 +43,7 @@ def cell(width: int, mu: float = 1.0, grains: int = 60, seed: int = 3) -> list[E
     return shapes
 
 
-def _below(q: np.ndarray, r: float) -> np.ndarray:
+def _below(q: np.ndarray, r: np.ndarray) -> np.ndarray:
     """Integral of sqrt(r^2 - q^2) from -r to q."""
     q = np.clip(q, -r, r)
     return 0.5 * (q * np.sqrt(r * r - q * q) + r * r * (np.arcsin(q / r) + np.pi / 2))
@@ -58,9 +59,8 @@ def line_integrals(shapes: list[Ellipse], angles_deg, columns: int, centre: floa
             e.a * np.cos(turn - np.deg2rad(e.turn_deg)), e.b * np.sin(turn - np.deg2rad(e.turn_deg))
         )
         middle = e.x * np.cos(turn) + e.y * np.sin(turn)
-        for i in range(len(turn)):
-            area = _below(edges - middle[i], reach[i])
-            out[i] += e.mu * 2 * e.a * e.b / reach[i] ** 2 * np.diff(area)
+        area = _below(edges - middle[:, None], reach[:, None])
+        out += e.mu * 2 * e.a * e.b / reach[:, None] ** 2 * np.diff(area, axis=1)
     return out
 
 

@@ -15,7 +15,7 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter, median_filter
 
 from ..core.errors import InputError
-from .fourier_backproject import Backprojector, Beams, outside_circle
+from .fourier_backproject import Backprojector, Beams
 
 log = logging.getLogger("operando.tomography")
 
@@ -24,6 +24,8 @@ SMOOTH_PX = 1.5  # of images before registration: noise above that carries no po
 BLUR_PX = 2.0  # of slices before their sharpness is taken: else the noise is what is sharp
 COARSE_WIDTH, FINE_WIDTH = 256, 1024
 SMALLEST_ERR_PX = 0.02
+BACKGROUND = 11  # trial centres whose median is what a peak stands on
+SECOND = 0.5  # of the peak: another one as high, elsewhere, makes the focus ambiguous
 
 
 class CentreError(InputError):
@@ -179,12 +181,13 @@ def centre_by_focus(sinograms: np.ndarray, angles_deg: np.ndarray, *, threads: i
     """
     columns = sinograms.shape[-1]
     coarse = max(1, columns // COARSE_WIDTH)
-    grid = np.arange(0.35 * columns, 0.65 * columns, 0.75 * coarse)
+    grid = np.arange(0.35 * columns, 0.65 * columns, coarse)
     few = max(1, len(angles_deg) // 360)
     curve = _focus_curve(sinograms[:4, ::few], angles_deg[::few], grid, coarse, threads).sum(0)
-    above = curve - median_filter(curve, min(31, len(curve)), mode="nearest")
+    above = curve - median_filter(curve, BACKGROUND, mode="nearest")
     best = int(above.argmax())
-    if best in (0, len(grid) - 1) or above[best] < 6 * 1.4826 * np.median(np.abs(above)):
+    others = above[np.abs(np.arange(len(grid)) - best) > BACKGROUND // 2]
+    if best in (0, len(grid) - 1) or above[best] <= 0 or others.max(initial=0.0) > SECOND * above[best]:
         raise CentreError("no trial centre gives a sharper slice than the others", fix=GIVE)
     fine = max(1, columns // FINE_WIDTH)
     near = grid[best]
@@ -204,18 +207,17 @@ def _vertex(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _focus_curve(sinograms, angles_deg, centres: np.ndarray, bins: int, threads: int) -> np.ndarray:
-    """(slices, centres) sharpness at trial centres, of columns added up in `bins`."""
+    """(slices, centres) sharpness at trial centres, of columns added up in `bins`. Of the whole square: a mask that
+    the sample moves out of makes the curve slope."""
     used = sinograms.shape[-1] // bins * bins
     small = sinograms[..., :used].reshape(*sinograms.shape[:2], -1, bins).mean(-1)
     out = np.empty((len(small), len(centres)))
     beams = Beams(angles_deg, small.shape[-1], (centres.mean() - (bins - 1) / 2) / bins)
-    hidden = outside_circle(beams.columns, (0, beams.columns, 0, beams.columns), 0.475 * beams.columns)
     back = Backprojector(beams, threads=threads, window="hann", edge="extend")
     start, v = back.factor, fft.fftfreq(beams.padded)
     for k, centre in enumerate(centres):
         back.factor = start * np.exp(2j * np.pi * v * (centre - centres.mean()) / bins).astype(np.complex64)
         slices = back(np.asarray(small, np.float32))
-        slices[:, hidden] = 0
         out[:, k] = sharpness(slices, BLUR_PX)
     return out
 

@@ -126,17 +126,16 @@ def flat_field(projections: Projections, plan: FlatPlan, rows: slice) -> FlatFie
 def steady_mean(images: np.ndarray) -> np.ndarray:
     """(rows, columns) float32 mean over images, without values over six robust sigmas from their median.
 
-    The robust sigma is that of the whole row (1.48 x median absolute deviation), so that three images suffice.
+    The robust sigma (1.48 x median absolute deviation) is the larger of the pixel's own and that of its row, so that
+    three images suffice.
     """
     if len(images) < 3:
         return images.mean(0, dtype=np.float32)
     values = images.astype(np.float32)
     middle = np.median(values, axis=0)
     away = np.abs(values - middle)
-    sigma = (
-        1.4826 * np.median(away, axis=(0, 2))[None, :, None] * np.sqrt(len(values) / max(len(values) - 1, 1))
-    )
-    good = (away <= 6 * np.maximum(sigma, 1e-6 * np.abs(middle))) | (away == 0)
+    sigma = 1.4826 * np.maximum(np.median(away, axis=(0, 2))[:, None], np.median(away, axis=0))
+    good = away <= 6 * np.maximum(sigma, 1e-6 * np.abs(middle))
     return (np.where(good, values, 0).sum(0) / good.sum(0)).astype(np.float32)
 
 

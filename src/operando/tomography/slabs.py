@@ -70,8 +70,14 @@ class SlabPlan:
 def plan_slabs(projections: Projections, settings: ReconSettings) -> SlabPlan:
     """As many threads as memory allows, up to the cores; then as many rows a slab as it allows.
 
-    Raises `InputError` where one thread and the smallest slab need more than the limit, and says what they need.
+    Raises `InputError` where one thread and the smallest slab need more than the limit, and says what they need; and
+    where the pixel size is unknown: attenuation would have no unit.
     """
+    if projections.pixel_um is None:
+        raise InputError(
+            "the pixel size is unknown, so attenuation has no unit", where=projections.name,
+            fix="Give pixel_um (--pixel): micrometres a pixel at the sample.",
+        )  # fmt: skip
     first, end = rows_of(projections, settings)
     limit = memory_limit(settings)
     height = min(CHUNK, end - first)
@@ -135,14 +141,7 @@ def reconstruct_slabs(
 ) -> Iterator[tuple[int, np.ndarray]]:  # fmt: skip
     """(first row, (up to CHUNK rows, y, x) float32 in 1/cm) in order of row; slabs whose first row is in `skip` are
     left out. Pixels that some angles do not see are NaN unless `settings.outside` is "keep".
-
-    Raises `InputError` where the pixel size is unknown: attenuation would have no unit.
     """
-    if projections.pixel_um is None:
-        raise InputError(
-            "the pixel size is unknown, so attenuation has no unit", where=projections.name,
-            fix="Give pixel_um (--pixel): micrometres a pixel at the sample.",
-        )  # fmt: skip
     todo = [slab for slab in plan.slabs if slab[0] not in skip]
     if not todo:
         return
