@@ -31,7 +31,9 @@ def recon(
     energy: Annotated[float | None, typer.Option(help="keV, where the file has none.")] = None,
     distance: Annotated[float | None, typer.Option(help="Sample to detector, mm.")] = None,
     window: Annotated[str, typer.Option(help="ramp, shepp-logan, cosine or hann.")] = "ramp",
-    edge: Annotated[str, typer.Option(help="extend or zero: what lies outside the field of view.")] = "extend",
+    edge: Annotated[
+        str, typer.Option(help="extend or zero: what lies outside the field of view.")
+    ] = "extend",
     memory: Annotated[float | None, typer.Option(help="GB of arrays at most.", min=0.01)] = None,
     threads: Annotated[int | None, typer.Option(help="Default: all cores.", min=1)] = None,
     device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "auto",
@@ -50,15 +52,18 @@ def recon(
     from operando.tomography.slabs import ReconSettings
 
     terminal = Terminal(verbose)
+    unit: dict[str, Any] = {"angle_unit": angle_unit}
+    ways: dict[str, Any] = {"window": window, "edge": edge, "device": device}
+    cleaning: dict[str, Any] = {"stripes": stripes}
     with terminal:
         scan = open_projections(
-            file, angles=angles, angle_unit=angle_unit, flats=flats, darks=darks, pixel_um=pixel, energy_keV=energy,
+            file, angles=angles, **unit, flats=flats, darks=darks, pixel_um=pixel, energy_keV=energy,
             distance_mm=distance, partial=partial,
         )  # fmt: skip
         settings = ReconSettings(
             centre=centre, rows=_numbers(rows, 1, "--rows 100:200"), region=_numbers(region, 2, "--region 0:500,0:500"),
-            correction=Correction(stripes=stripes, phase=_phase(delta_beta, scan)), window=window,
-            edge=edge, partial=partial, threads=threads, memory_gb=memory, device=device,
+            correction=Correction(**cleaning, phase=_phase(delta_beta, scan)), **ways,
+            partial=partial, threads=threads, memory_gb=memory,
         )  # fmt: skip
         target = output or (file if file.is_dir() else file.parent) / "volume.zarr"
         done = reconstruct(scan, target, settings, progress=terminal.bar("slices"), overwrite=overwrite)

@@ -16,13 +16,13 @@ import numpy as np
 from operando.core import digest
 from operando.core.errors import InputError, OperandoError
 from operando.core.projections import Projections
-from operando.tomography.fourier_backproject import check_region
 from operando.tomography.centre import Centre
-from operando.tomography.correct import Mended
 from operando.tomography.centre_scan import find_centre
+from operando.tomography.correct import Mended
 from operando.tomography.flats import FlatPlan, plan_flats
-from operando.tomography.slabs import ReconSettings, SlabPlan, plan_slabs, reconstruct_slabs, rows_of
+from operando.tomography.fourier_backproject import check_region
 from operando.tomography.projections_used import usable
+from operando.tomography.slabs import ReconSettings, SlabPlan, plan_slabs, reconstruct_slabs, rows_of
 
 from .recon_store import VolumeStore, finished_key
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from operando.core.errors import require_extra
 from operando.core.projections import Projections
-from operando.tomography.fourier_backproject import check_region
 from operando.tomography.centre import Centre, Estimate
+from operando.tomography.fourier_backproject import check_region
 from operando.tomography.slabs import CHUNK, ReconSettings, rows_of
 
 ARRAY = "attenuation"

@@ -65,8 +65,10 @@ def _without_rest(angles: np.ndarray) -> np.ndarray:
     if len(angles) < 3:
         return angles
     steps = np.abs(np.diff(angles))
-    moving = np.flatnonzero(steps > AT_REST * np.median(steps[steps > 0])) if (steps > 0).any() else []
-    return angles[moving[0] : moving[-1] + 2] if len(moving) else angles[:1]
+    if not (steps > 0).any():
+        return angles[:1]
+    moving = np.flatnonzero(steps > AT_REST * np.median(steps[steps > 0]))
+    return angles[moving[0] : moving[-1] + 2]
 
 
 def _unit(
@@ -85,7 +87,8 @@ def _unit(
     if looks and not asked:
         told = "they are said to be degrees" if unit else "no unit is given"
         raise InputError(
-            f"angles span {span:.3f}, which looks like radians, but {told}", where=where, fix='Say which they are: angle_unit="rad" or "deg" (--angle-unit).',
+            f"angles span {span:.3f}, which looks like radians, but {told}", where=where,
+            fix='Say which they are: angle_unit="rad" or "deg" (--angle-unit).',
         )  # fmt: skip
     return angles, [] if unit else ["the file says no unit of the angles: taken as degrees"]
 

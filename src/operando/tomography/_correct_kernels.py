@@ -92,6 +92,12 @@ def fill_lost(sinogram, good):
     """
     angles, columns = sinogram.shape
     found = 0
+    whole = True
+    for i in range(angles):
+        for c in range(columns):
+            whole &= np.isfinite(sinogram[i, c]) or not good[c]
+    if whole:
+        return found
     for c in range(columns):
         last = -1
         if not good[c]:

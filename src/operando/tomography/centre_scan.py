@@ -63,7 +63,8 @@ def find_centre(
         estimates.append(centre_by_focus(seen, projections.angles_deg[keep], threads=threads))
     except CentreError as error:
         found = "".join(f"; {e.way} say {e.centre:.2f} ± {e.err:.2f} px" for e in estimates)
-        raise CentreError(f"the rotation centre is ambiguous: {error.what}{found}", where=projections.name, fix=error.fix) from error
+        what = f"the rotation centre is ambiguous: {error.what}{found}"
+        raise CentreError(what, where=projections.name, fix=error.fix) from error
     centre = combine(estimates, tolerance_px, projections.name)
     log.info("centre %s", centre.sentence())
     return centre

@@ -133,6 +133,8 @@ class Backprojector:
         slices: int = 1,
     ) -> None:  # fmt: skip
         _check_centre(beams)
+        if edge not in ("extend", "zero"):
+            raise InputError(f"no edge called {edge!r}", fix="Choose extend or zero.")
         self.beams, self.edge, self.threads = beams, edge, max(1, threads)
         self.region = check_region(region, beams.columns)
         y0, y1, x0, x1 = self.region
@@ -215,7 +217,8 @@ def frequencies(beams: Beams) -> tuple[np.ndarray, np.ndarray]:
     """(angles x padded,) float32 radians a pixel along y and x of every Fourier sample."""
     v = 2 * np.pi * fft.fftfreq(beams.padded)
     turn = np.deg2rad(beams.angles_deg)
-    return tuple(np.outer(f(turn), v).astype(np.float32).reshape(-1) for f in (np.sin, np.cos))
+    along_y, along_x = (np.outer(f(turn), v).astype(np.float32).reshape(-1) for f in (np.sin, np.cos))
+    return along_y, along_x
 
 
 def pad_pair(pair: np.ndarray, length: int, edge: str) -> np.ndarray:

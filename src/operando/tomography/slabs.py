@@ -11,9 +11,9 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.projections import Projections
-from .fourier_backproject import Backprojector, Beams, Region, Window, check_region, outside_circle
 from .correct import PIECE_BYTES, Correction, Mended, phase_margin, sinograms
 from .flats import FlatPlan
+from .fourier_backproject import Backprojector, Beams, Region, Window, check_region, outside_circle
 
 CHUNK = 16  # rows of a chunk on disk: slabs are multiples of it
 
