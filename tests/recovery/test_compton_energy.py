@@ -94,6 +94,22 @@ def test_one_state_moved_by_a_third_of_a_degree():
     assert abs(float(found["angle"][1]) - 0.3) < 4 * float(found["angle_err"][1])
 
 
+def test_camera_is_found_from_the_peaks_of_its_pixels():
+    """Distance and angle of the pinhole are 7 mm and 0.6 degrees off at first."""
+    cell = CoinCell.tiny(
+        distance_mm=97.0, angle_deg=90.3, flux_per_s_mm2=2e9, gain_spread=0.0, offset_spread_keV=0.0
+    )
+    seen = coin_cell_cube(cell, 0, 0)
+    guess = compton.Pinhole(115.0, (16, 16), cell.pitch_mm, 89.7, 104.0, pinhole_mm=cell.pinhole_mm)
+    nominal = compton.nominal_calibration((16, 16), seen["energy"].values)
+    counts = compton.momentum_counts(seen["counts"].values, nominal, guess)
+    coarse, energy, error = compton.peak_energies(counts, guess, block=2)
+    found, numbers = compton.refine_pinhole(coarse, energy, error)
+    assert found.angle_deg == pytest.approx(90.3, abs=0.05)
+    assert found.distance_mm == pytest.approx(97.0, abs=1.0)
+    assert abs(found.distance_mm - 97.0) < 4 * numbers["distance_err_mm"] * max(numbers["chi2"], 1.0) ** 0.5
+
+
 def test_bad_pixels_are_found():
     truth = CoinTruth.of(CELL)
     seen = cubes()[0][0]

@@ -105,6 +105,17 @@ def test_counts_that_cannot_be(tmp_path, cube):
         hexitec_histogram(tmp_path / "l.h5", "x")
 
 
+def test_channels_without_energies_take_a_first_guess(tmp_path, cube):
+    counts, _ = cube
+    with h5py.File(tmp_path / "plain.h5", "w") as file:
+        file["spectra"] = counts
+    with pytest.raises(ReadError, match="no energy axis") as caught:
+        hexitec_histogram(tmp_path / "plain.h5")
+    assert "keV_per_channel" in caught.value.fix
+    found = hexitec_histogram(tmp_path / "plain.h5", keV_per_channel=0.2)
+    assert found["energy"].values[[0, -1]] == pytest.approx([0.1, 7.9])
+
+
 def test_scan_of_spectra(tmp_path, rng):
     counts = rng.poisson(2, (3, 5, 2, 64)).astype(np.float32)
     path = tmp_path / "scan.nxs"

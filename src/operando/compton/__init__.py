@@ -11,7 +11,7 @@ _HOME = {
     "geometry": ["Pinhole", "refine_pinhole"],
     "lines": ["LineGroup", "LineRegion", "detector_regions", "line_group", "name_lines"],
     "energy": ["EnergyCheck", "calibrate_energy", "find_lines", "fit_scale", "nominal_calibration"],
-    "drift": ["angle_drift", "peak_centre", "scale_drift"],
+    "drift": ["angle_drift", "peak_centre", "peak_energies", "scale_drift"],
     "profile": [
         "Momenta", "compton_profile", "energy_spectrum", "momentum_counts", "momentum_resolution", "response",
         "template",

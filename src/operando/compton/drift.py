@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
@@ -10,7 +12,7 @@ from ..core.errors import InputError
 from ..core.flags import flag_variable
 from .energy import EnergyCheck, find_lines, fit_scale
 from .geometry import Pinhole
-from .kinematics import compton_energy, energy_per_degree, momentum_slope
+from .kinematics import compton_energy, energy_per_degree, momentum_slope, scattered_energy, scattering_angle
 from .lines import LineRegion
 
 
@@ -143,9 +145,32 @@ def _angle_of(centre: np.ndarray, pinhole: Pinhole) -> np.ndarray:
 
     The energy at `centre` is what the old angle says; the new angle is that whose peak has this energy.
     """
-    from .kinematics import scattered_energy, scattering_angle
-
     safe = np.where(np.isfinite(centre), centre, 0.0)
     energy = scattered_energy(pinhole.energy_keV, safe, pinhole.angle_deg)
     angle, _ = scattering_angle(pinhole.energy_keV, energy)
     return np.where(np.isfinite(centre), angle - pinhole.angle_deg, np.nan)
+
+
+def peak_energies(
+    counts: xr.DataArray, pinhole: Pinhole, block: int = 4, *, reach: float = 4.0
+) -> tuple[Pinhole, np.ndarray, np.ndarray]:
+    """Energy of the Compton peak in blocks of pixels, for `refine_pinhole`: (camera of the blocks, keV, 1-sigma error).
+
+    counts  (y, x, p_z) made with the nominal angles of `pinhole`; NaN where a pixel is bad
+
+    The camera of the blocks has `block` times the pitch and the same axis; NaN where a block has too few counts.
+    """
+    rows, columns = (n // block for n in pinhole.shape)
+    part = counts.values[: rows * block, : columns * block]
+    summed = np.nansum(part.reshape(rows, block, columns, block, -1), axis=(1, 3)).reshape(rows * columns, -1)
+    centre, error, _ = peak_centre(summed, counts["p_z"].values, reach)
+    middle = pinhole.centre_px or ((pinhole.shape[0] - 1) / 2, (pinhole.shape[1] - 1) / 2)
+    coarse = replace(
+        pinhole, shape=(rows, columns), pitch_mm=pinhole.pitch_mm * block,
+        centre_px=((middle[0] + 0.5) / block - 0.5, (middle[1] + 0.5) / block - 0.5),
+    )  # fmt: skip
+    angles = coarse.angles().ravel()
+    energy = scattered_energy(pinhole.energy_keV, np.nan_to_num(centre), angles)
+    slope = momentum_slope(pinhole.energy_keV, energy, angles)
+    found = np.where(np.isfinite(centre), energy, np.nan)
+    return coarse, found.reshape(rows, columns), (error / slope).reshape(rows, columns)

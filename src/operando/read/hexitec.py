@@ -29,12 +29,15 @@ def hexitec_histogram(
     *,
     energy_units: str | None = None,
     energy: str | None = None,
+    keV_per_channel: float | None = None,
 ) -> xr.Dataset:
     """Energy histograms of every pixel: `counts` (y, x, channel) as stored, with nominal energies in keV.
 
     dataset       of the counts; left out: the only array of three axes with an energy axis beside it
     energy_units  "keV" or "eV", where the file does not say; what the file says comes first
     energy        dataset of the energies (or bin edges); left out: beside the counts
+    keV_per_channel  for files without energies: channels along the last axis, from zero; a first guess that
+                  `compton.calibrate_energy` makes better
 
     The energy axis may be the first or the last one; it is told by its length, and by `axes` where given. Descending
     energies are turned round (attr `turned`). attrs: source, dataset, exposure_s and monitor (NaN where not recorded).
@@ -44,7 +47,7 @@ def hexitec_histogram(
 
     with damage_told(path), open_hdf5(path) as file:
         stored = _counts(file, path, dataset, 3)
-        axis, values, units = energy_axis(file, stored, path, energy)
+        axis, values, units = energy_axis(file, stored, path, energy, keV_per_channel)
         counts = np.moveaxis(stored[()], axis, -1)
         exposure, monitor = _number(file, stored, EXPOSURE), _number(file, stored, MONITOR)
         name = stored.name

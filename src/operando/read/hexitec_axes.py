@@ -25,9 +25,12 @@ KEV = {"kev": 1.0, "ev": 1e-3, "mev": 1e3}
 
 
 def energy_axis(
-    file: h5py.File, stored: h5py.Dataset, path, energy: str | None
+    file: h5py.File, stored: h5py.Dataset, path, energy: str | None, keV_per_channel: float | None = None
 ) -> tuple[int, np.ndarray, str | None]:
     """(axis of the counts, energies as stored, their units or None). Edges, one more than channels, become middles."""
+    if keV_per_channel is not None:
+        last = stored.ndim - 1
+        return last, (np.arange(stored.shape[last]) + 0.5) * keV_per_channel, "keV"
     source = _energies(file, stored, path, energy)
     values = np.ravel(source[()]).astype(float)
     units = source.attrs.get("units")
@@ -72,7 +75,7 @@ def _energies(file: h5py.File, stored: h5py.Dataset, path, energy: str | None) -
         group = group.parent
     raise ReadError(
         f"no energy axis beside {stored.name}", where=str(path),
-        fix=f"Name it with energy=..., or write it as one of: {', '.join(ENERGY)}.",
+        fix=f"Name it with energy=..., write it as one of {', '.join(ENERGY)}, or give keV_per_channel.",
     )  # fmt: skip
 
 
