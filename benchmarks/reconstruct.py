@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Filtered back-projection: ours against algotom's FBP on one core, same phantom, same error; then whole files.
 
 1024 columns, 1500 projections. Times are CPU time of one process with one thread, the best of interleaved rounds.
@@ -8,12 +9,8 @@ Run: python benchmarks/reconstruct.py
 
 from __future__ import annotations
 
-import os
-
-for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -21,7 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
+for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # before numpy is loaded
+
+import numpy as np  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "recovery"))
 WIDTH, ANGLES, ROUNDS = 1024, 1500, 3
@@ -37,7 +37,8 @@ def kernels() -> dict:
     from algotom.rec.reconstruction import dfi_reconstruction, fbp_reconstruction
     from recon_phantom import cell, line_integrals, slice_truth
 
-    from operando.tomography.fourier_backproject import Backprojector, Beams, outside_circle
+    from operando.tomography.fourier_backproject import Backprojector, outside_circle
+    from operando.tomography.fourier_lines import Beams
 
     angles, centre = np.linspace(0, 180, ANGLES, endpoint=False), (WIDTH - 1) / 2 + 0.7
     shapes = cell(WIDTH)
@@ -60,7 +61,7 @@ def kernels() -> dict:
             ways["algotom DFI"] = lambda: dfi_reconstruction(
                 sino, centre, turn, filter_name="hann", apply_log=False, ncore=1
             )
-        seconds = {name: np.inf for name in ways}
+        seconds = dict.fromkeys(ways, np.inf)
         error = {}
         for _ in range(ROUNDS):
             for name, way in ways.items():

@@ -16,7 +16,8 @@ from operando.tomography.centre import CentreError, centre_by_pairs, opposite_pa
 from operando.tomography.centre_scan import find_centre
 from operando.tomography.correct import Correction, sinograms
 from operando.tomography.flats import plan_flats
-from operando.tomography.fourier_backproject import angle_weights, backproject, outside_circle
+from operando.tomography.fourier_backproject import backproject, outside_circle
+from operando.tomography.fourier_lines import angle_weights
 from operando.tomography.phase import PhaseRetrieval
 from operando.tomography.slabs import ReconSettings, plan_slabs
 

@@ -3,7 +3,8 @@
 from operando.core.lazy import lazy
 
 _HOME = {
-    "fourier_backproject": ["Backprojector", "Beams", "backproject"],
+    "fourier_backproject": ["Backprojector", "backproject"],
+    "fourier_lines": ["Beams"],
     "centre": ["Centre", "CentreError", "centre_by_pairs", "centre_by_focus"],
     "correct": ["Correction", "sinograms"],
     "centre_scan": ["find_centre"],

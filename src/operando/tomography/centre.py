@@ -15,7 +15,8 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter, median_filter
 
 from ..core.errors import InputError
-from .fourier_backproject import Backprojector, Beams
+from .fourier_backproject import Backprojector
+from .fourier_lines import Beams
 
 log = logging.getLogger("operando.tomography")
 

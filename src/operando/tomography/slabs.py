@@ -13,7 +13,8 @@ from ..core.errors import InputError
 from ..core.projections import Projections
 from .correct import PIECE_BYTES, Correction, Mended, phase_margin, sinograms
 from .flats import FlatPlan
-from .fourier_backproject import Backprojector, Beams, Region, Window, check_region, outside_circle
+from .fourier_backproject import Backprojector, Region, check_region, outside_circle
+from .fourier_lines import Beams, Window
 
 CHUNK = 16  # rows of a chunk on disk: slabs are multiples of it
 
