@@ -148,9 +148,9 @@ def segment(
     """Spots of a run of images (point, azimuth, q), appended to `out`; see COLUMNS.
 
     Without a reference (AZIMUTH) `ref` is how the background lies along azimuth, relative to its level nearby, and
-    `ref_weight` the relative variance of that. `weight`, `ref` and `ref_weight` may have a single image that serves all. `seen` (azimuth,) counts, for the
-    coverage, in how many images most bins at an azimuth are valid. Returns the number of spots, also when that
-    exceeds the rows of `out`.
+    `ref_weight` the relative variance of that. `weight`, `ref` and `ref_weight` may have a single image that serves
+    all. `seen` (azimuth,) counts, for the coverage, in how many images most bins at an azimuth are valid. Returns the
+    number of spots, also when that exceeds the rows of `out`.
     """
     points, rows, cols = counts.shape
     size_max = rows * cols
@@ -255,7 +255,7 @@ def link_points(
 ):
     """Unite spots of neighbouring points whose azimuth and q agree; spots sorted by point (row * cols + column).
 
-    Agreement: the difference is within the tolerance and three joint errors in quadrature. `parent` is filled with roots.
+    Agreement: the difference is within the tolerance and three joint errors in quadrature. `parent` gets the roots.
     """
     spots = len(point)
     start = np.zeros(rows * cols + 1, np.int64)

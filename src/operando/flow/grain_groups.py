@@ -11,7 +11,9 @@ import xarray as xr
 
 from operando import diffraction, stream
 from operando.core import Scan, ScanGrid, Sums
+from operando.core.errors import ExperimentError
 from operando.core.frames import Frames
+from operando.diffraction.grains import sum_maps
 
 from .gather import map_times
 from .grain_limit import limit_group
@@ -19,10 +21,15 @@ from .plan import Plan
 from .stage import DETAIL, versioned
 
 if TYPE_CHECKING:
+    from .experiment import RingSection
     from .job import Run
 
 #: azimuth bins of the map of azimuths in time, degrees
 AZIMUTH_BIN_DEG = 5.0
+#: half width of the window of ring images over q: cells differ by half a percent, rings are as wide
+HALF_WINDOW = 0.014
+#: a reference is averaged over +- this in azimuth
+SMOOTH_DEG = 1.0
 #: bins in q of a ring image: a spot needs few, and empty bins cost memory
 Q_BINS = 10
 
@@ -32,29 +39,37 @@ def grain_groups(
 ) -> dict[str, xr.Dataset]:
     """`grains/table`, `grains/tracks`, `grains/counts` and `grains/azimuth` of the ring with grains = true, else none.
 
-    Only one map is in memory at a time. The background of an image is the mean of the ring nearby in azimuth at the
-    same q, spots left out: it follows layers that move and a beam that fades, as a reference map would not.
-    attrs["background"] says so. Neighbouring grains of one azimuth are joined, so that where many share an orientation
-    counts are lower bounds (tests/recovery/test_film_grains.py: three quarters of them at 1.5 grains a column).
+    Only one map is in memory at a time. The background of an image is that of the maps named by `grains_reference`
+    as free of grains, scaled to the image; or else the mean of the ring nearby in azimuth at the same q, spots left
+    out, times the map's own shape along azimuth. attrs["background"] and a note say which. Neighbouring grains of one
+    azimuth are joined; counts hold what is expected to be lost so, and its error (tests/recovery/test_film_grains.py).
     """
     xrd = job.experiment.xrd
     assert xrd is not None
-    name = next((ring.name for ring in xrd.rings if ring.grains), None)
-    if name is None:
+    ring = next((ring for ring in xrd.rings if ring.grains), None)
+    if ring is None:
         return {}
-    window = replace(next(r for r in plan.reductions if r.name == name), q_bins=Q_BINS)
+    name, window = ring.name, _window(plan, ring)
     time = map_times(scans, grids)[0].values
     order = np.argsort(time, kind="stable")
+
+    def images(i: int) -> xr.Dataset:
+        settings = {"window": window, "grid": grids[i]}
+        return job.stages.stage(ring_images, {"frames": scans[i].frames}, settings, name="grains")
 
     def maps() -> Iterator[Sums]:
         for number, i in enumerate(order):
             job.listener.progress("grains", number, len(order))
-            kept = job.stages.stage(
-                ring_images, {"frames": scans[i].frames}, {"window": window, "grid": grids[i]}, name="grains"
-            )
-            yield images_as_sums(kept)
+            yield images_as_sums(images(i))
 
-    grains = diffraction.find_grains(maps(), time=time[order])
+    chosen = reference_maps(ring, len(order))
+    reference = sum_maps(images_as_sums(images(order[k])) for k in chosen) if chosen else None
+    search = diffraction.GrainSearch(scale="image", smooth_deg=SMOOTH_DEG if chosen else 0.0)
+    grains = diffraction.find_grains(maps(), reference=reference, search=search, time=time[order])
+    if chosen:
+        numbers = ", ".join(str(k + 1) for k in chosen)
+        grains.attrs["background"] += f", from map{'s' if len(chosen) > 1 else ''} {numbers}"
+    job.notes.append(f"grains of {name}: background: {grains.attrs['background']}")
     grains = diffraction.link_grains(grains)
     tracks = diffraction.track_table(grains)
     counts = diffraction.count_grains(grains)
@@ -62,14 +77,44 @@ def grain_groups(
     facts = {"ring": name, "background": grains.attrs["background"], "rule": grains.attrs["rule"]}
     around = diffraction.azimuth_map(grains, bin_deg=AZIMUTH_BIN_DEG).to_dataset(name="grains")
     around["grains"].attrs["long_name"] = "grains in each bin of azimuth"
-    limit = limit_group(job, job.stages.stage(
-        ring_images, {"frames": scans[order[0]].frames}, {"window": window, "grid": grids[order[0]]}, name="grains"
-    ))  # fmt: skip
+    limit = limit_group(job, images(order[0]))
     return {
         "grains/table": grains.assign_attrs(ring=name), "grains/tracks": tracks.assign_attrs(facts),
         "grains/counts": counts.assign_attrs(facts), "grains/azimuth": around.assign_attrs(facts),
         **limit,
     }  # fmt: skip
+
+
+def _window(plan: Plan, ring: RingSection) -> Any:
+    """Window of the ring images: the ring's own, no wider than `HALF_WINDOW` unless the user gave it.
+
+    A wide one holds lines of other phases, whose texture looks like grains.
+    """
+    window = replace(next(r for r in plan.reductions if r.name == ring.name), q_bins=Q_BINS)
+    if ring.q_range is not None or window.q_range is None:
+        return window
+    low, high = window.q_range
+    middle, half = 0.5 * (low + high), 0.5 * (high - low)
+    half = min(half, HALF_WINDOW * middle)
+    return replace(window, q_range=(middle - half, middle + half))
+
+
+def reference_maps(ring: RingSection, number: int) -> list[int]:
+    """Which maps, from 0 in order of time, make the Li-free reference of a ring; none where none is named.
+
+    Raises `ExperimentError` for a map that is not there.
+    """
+    if ring.grains_reference is None:
+        return []
+    if ring.grains_reference == "first":
+        return [0]
+    absent = [k for k in ring.grains_reference if not 1 <= k <= number]
+    if absent:
+        raise ExperimentError(
+            f"ring {ring.name} names map {absent[0]} as free of grains, there are maps 1 to {number}",
+            where="xrd.rings.grains_reference", fix="Count maps from 1 in order of time.",
+        )  # fmt: skip
+    return sorted({k - 1 for k in ring.grains_reference})
 
 
 @versioned("1")

@@ -50,6 +50,13 @@ class RingSection(Section):
     front: Literal["lattice", "fraction"] | None = None
     layer: Switch = False
     grains: Switch = False
+    grains_reference: Literal["first"] | Annotated[list[Whole], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def reference_of_grains(self):
+        if self.grains_reference is not None and not self.grains:
+            raise ValueError("grains_reference needs grains = true in the same ring")
+        return self
 
     @model_validator(mode="after")
     def fraction_of_two(self):
