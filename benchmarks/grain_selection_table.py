@@ -70,7 +70,7 @@ def explicit(model: FilmModel, growth: Growth) -> Growth:
 
 
 def rows() -> list[Row]:
-    kept = 1.35e-4 / 0.001
+    kept = 2e-13 * 1.35e-4 / 0.001
     return [
         own("dE 0.105 J/m2, 25 C", PAPER),
         own("dE 0.105 J/m2, 80 C", PAPER, 80.0),
@@ -79,7 +79,7 @@ def rows() -> list[Row]:
         own("dE 0.105, boundary energy 0.05 J/m2", PAPER, boundary_energy_J_per_m2=0.05),
         own("dE 0.105, mobility / 3", PAPER, mobility_m4_per_J_s=2e-13 / 3),
         own("dE 0.105, Ea(111) 0.14 eV", PAPER, barrier_111=0.14),
-        own("dE 0.105, R of 0.1 mA/cm2, same M/R", PAPER, deposition_um_per_s=1.35e-4, mobility_m4_per_J_s=2e-13 * kept),
+        own("dE 0.105, R of 0.1 mA/cm2, same M/R", PAPER, deposition_um_per_s=1.35e-4, mobility_m4_per_J_s=kept),
         printed("solid, empty layers, own kappa", STRAINED),
         printed("liquid, empty layers, own kappa", FREE),
         printed("solid, empty layers, filled start", STRAINED, spread="filled"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from operando.core.errors import InputError
 from operando.models import (
     Balance,
@@ -68,7 +69,8 @@ def test_exchange_of_the_grains_changes_the_sign():
     [
         ({"grain_size_um": 10e-6}, "not m"), ({"temperature_K": 25.0}, "298.15"), ({"thickness_um": 1e-5}, "not m"),
         ({"deposition_um_per_s": 1e-12}, "not m/s"), ({"surface_energy_1_J_per_m2": 443.0}, "mJ"),
-        ({"yield_strength_MPa": 5.5e5}, "not Pa"), ({"barrier_1_eV": 14.0}, "kJ/mol"), ({"strain_tension": 20.0}, "fraction"),
+        ({"yield_strength_MPa": 5.5e5}, "not Pa"), ({"barrier_1_eV": 14.0}, "kJ/mol"),
+        ({"strain_tension": 20.0}, "fraction"),
     ],
 )  # fmt: skip
 def test_a_value_in_the_wrong_unit_is_refused_with_the_right_one(given, hint):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from operando.core.errors import InputError
 from operando.models import (
     Amorphous,

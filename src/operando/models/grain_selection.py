@@ -163,10 +163,9 @@ def grain_energies(
     reference = orientations[0]
 
     def inputs(i: int, name: str) -> dict[str, float]:
-        return {
-            f"barrier_{i}_eV": barriers[name] if name in barriers else m.barrier(name),
-            f"surface_energy_{i}_J_per_m2": surfaces[name] if name in surfaces else float(m.surface_energy(name, strain)),
-        }  # fmt: skip
+        surface = surfaces[name] if name in surfaces else float(m.surface_energy(name, strain))
+        barrier = barriers[name] if name in barriers else m.barrier(name)
+        return {f"barrier_{i}_eV": barrier, f"surface_energy_{i}_J_per_m2": surface}  # fmt: skip
 
     for name in orientations:
         pair = Balance.of(

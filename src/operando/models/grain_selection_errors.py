@@ -141,7 +141,7 @@ def sobol_indices(
 ) -> xr.Dataset:
     """Share of the variance of dU that each input has over its range: Sobol indices (SALib), inputs uniform.
 
-    `first_order` alone, `total_order` with its interactions, each with `_err` (1 sigma, from SALib's bootstrap at 68.3 %).
+    `first_order` alone, `total_order` with its interactions, each with `_err` (1 sigma, by SALib's bootstrap).
     """
     sample = require_extra("SALib.sample.sobol", "models", "global sensitivity")
     analyze = require_extra("SALib.analyze.sobol", "models", "global sensitivity")

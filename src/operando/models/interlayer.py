@@ -1,4 +1,4 @@
-"""What lies under the metal: bulk modulus of alloys, strain in the metal from the mismatch, and the texture that follows.
+"""What lies under the metal: bulk modulus of alloys, strain of the metal by mismatch, the texture that follows.
 
 Alloys are A_x M_(1-x), x the share of alkali atoms. Crystalline alloys follow the line between their ends, as the
 databases show for Li-Ag and Li-Au; amorphous LixSi lies below it (Kim et al., J. Phys. Chem. C 115 (2011) 2514).
@@ -27,7 +27,7 @@ CRYSTALLISES_X = 0.79  # Li3.75Si: full lithiation, beyond which Li15Si4 crystal
 class Amorphous:
     """Bulk modulus of an amorphous alloy, B(x) = (1 - x) B_M + x B_A - bowing x (1 - x), GPa.
 
-    Defaults for LixSi: amorphous Si of 80 GPa (a choice, 10 % below 20 % of the crystal) and a bowing that makes
+    Defaults for LixSi: amorphous Si of 80 GPa (a choice, a fifth below the crystal) and a bowing that makes
     B(0.5) = 30 GPa, the statement of paper 002 that it is below 30 GPa for x > 0.5.
     """
 
@@ -106,7 +106,7 @@ def mismatch_strain(
 ) -> np.ndarray:  # fmt: skip
     """Lattice strain of the metal from the mismatch of bulk moduli with what lies under it.
 
-    With `pressure_MPa`: the elastic one, -(P / 3) (1 / B_metal - 1 / B_substrate), zero for equal moduli; 0.01 % at 5 MPa.
+    With `pressure_MPa`: the elastic one, -(P / 3) (1 / B_metal - 1 / B_substrate), zero for equal moduli.
     Without: in proportion to the difference of moduli, through `reference` (substrate GPa, strain): the -3 % that
     paper 002 supposes on copper. That scale is a supposition, not a result: no elastic load of a cell reaches it.
     """
@@ -128,8 +128,8 @@ def texture(
 ) -> xr.Dataset:  # fmt: skip
     """Strain, surface-energy anisotropy and the winning grain over the bulk modulus of what lies under the metal.
 
-    `given`: inputs of `grain_selection.Balance`, and `reference` of `mismatch_strain`. Moduli below the metal's stretch it:
-    beyond the known strains the surface energies raise `InputError`, strains above zero are taken as zero and said so.
+    `given`: inputs of `grain_selection.Balance`, and `reference` of `mismatch_strain`. Strains above the known ones
+    (substrates softer than the metal) use the nearest known one, `strain_used`; below them `InputError`.
     """
     m = material(metal) if isinstance(metal, str) else metal
     options = {"reference": given.pop("reference")} if "reference" in given else {}
@@ -179,8 +179,7 @@ def lithiated_seed(
     density 2.155 g/cm3 is what 500 nm, 0.25 mAh/cm2 and 2320 mAh/g of paper 002 mean together; 7.5 cm3/mol of lithium
     is what its 1.2 um means (8.9 cm3/mol, usual for crystalline silicides, gives 1.33 um).
     """
-    for name, value in (("thickness", thickness_nm), ("density", density_g_per_cm3), ("volume of lithium", lithium_volume_cm3_per_mol)):  # fmt: skip
-        _positive(value, name)
+    _positive([thickness_nm, density_g_per_cm3, lithium_volume_cm3_per_mol], "thickness, density and volume")
     if areal_capacity_mAh_per_cm2 < 0:
         raise InputError("the areal capacity must not be negative", where="lithiated_seed")
     mass = thickness_nm * 1e-7 * density_g_per_cm3

@@ -33,6 +33,10 @@ class Fields:
     def pad(self) -> int:
         return 1 if self.shape[1] > 1 else 0
 
+    def living(self) -> list[int]:
+        """Grains that are left."""
+        return [int(q) for q in np.flatnonzero(self.alive)]
+
     def nbytes(self) -> int:
         return sum(a.nbytes for a in (self.pool, self.core, self.wrote, self.s, self.k))
 
@@ -56,7 +60,7 @@ class Fields:
     def dense(self) -> np.ndarray:
         """All grains in the whole domain, (grains, z, y, x): for small cases and checks."""
         out = np.zeros((len(self.boxes), *self.shape))
-        for q in np.flatnonzero(self.alive):
+        for q in self.living():
             out[q][np.ix_(*self.index(q))] = self.values(q)
         return out
 
@@ -118,7 +122,7 @@ def sums(fields: Fields, kappas: np.ndarray, *, mean: bool) -> None:
     s[...] = 0.0
     if k is not None:
         k[...] = 0.0
-    for q in np.flatnonzero(fields.alive):
+    for q in fields.living():
         square = fields.values(q) ** 2
         s[np.ix_(*fields.index(q))] += square
         if k is not None:
@@ -149,7 +153,7 @@ def fit_box(used: tuple[np.ndarray, ...], shape: tuple[int, int, int], margin: i
 def repack(fields: Fields, kappas: np.ndarray, cutoff: float, *, mean: bool, margin: int) -> Fields:
     """The same state in boxes that fit, with a margin to grow into."""
     parts: list[tuple[Box, np.ndarray] | None] = [None] * len(fields.boxes)
-    for q in np.flatnonzero(fields.alive):
+    for q in fields.living():
         values = fields.values(q)
         over = values >= cutoff
         if not over.any():
@@ -187,7 +191,7 @@ def labels(fields: Fields) -> np.ndarray:
     """The grain with the largest order parameter in every cell, -1 where there is none, (z, y, x)."""
     best = np.full(fields.shape, SOLID)
     label = np.full(fields.shape, -1, np.int64)
-    for q in np.flatnonzero(fields.alive):
+    for q in fields.living():
         at = np.ix_(*fields.index(q))
         values = fields.values(q)
         more = values > best[at]
@@ -200,7 +204,7 @@ def labels(fields: Fields) -> np.ndarray:
 def copy_layer(fields: Fields) -> None:
     """Give the first inactive layer the state of the topmost active one."""
     z, now = fields.active, fields.now
-    for q in np.flatnonzero(fields.alive):
+    for q in fields.living():
         z0, bz, _, by, _, _ = fields.boxes[q]
         j, per = z - z0, by + 2 * fields.pad
         if not 1 <= j < bz:

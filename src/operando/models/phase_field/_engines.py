@@ -115,7 +115,7 @@ class Sparse:
         f, c = self.fields, self.coefficients
         cells = f.s[f.now][: f.active * f.shape[1] * f.shape[2]]
         total = float((c.gamma / 2 * cells**2).sum() + 0.25 * cells.size)
-        for q in np.flatnonzero(f.alive):
+        for q in f.living():
             rows = min(f.boxes[q, 1], f.active - f.boxes[q, 0])
             padded = f._padded(q)[1 : 1 + rows]
             if f.pad:

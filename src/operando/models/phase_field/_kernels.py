@@ -11,12 +11,14 @@ Rows are given by unsigned offsets into flat arrays: signed ones, or slices, kee
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 EMPTY_LO, EMPTY_HI = 1 << 30, -(1 << 30)
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-INLINE = {**OPTIONS, "forceinline": True}
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
 ONE, TWO = np.uintp(1), np.uintp(2)
 FLUSH = 1e-30  # smaller values are zero: denormal numbers are a hundred times slower
 

@@ -72,7 +72,7 @@ class FilmModel:
         if orientation not in self.orientations:
             raise InputError(
                 f"unknown orientation {orientation!r}", where=f"phase-field model {self.form!r}",
-                fix=f"It knows {', '.join(self.orientations)}: give energies for more, or classify grains with `nearest_pole`.",
+                fix=f"It knows {', '.join(self.orientations)}: give energies for more, or use `nearest_pole`.",
             )  # fmt: skip
         return self.orientations.index(orientation)
 
@@ -127,7 +127,7 @@ class Growth:
 
 
 def step_limit(model: FilmModel, growth: Growth) -> float:
-    """Largest stable explicit step in s: dt = 2 / max_q L_q (4 d kappa_q / dx^2 + steepest well + |drive|), d = 2 or 3."""
+    """Largest stable explicit step in s: dt = 2 / max_q L_q (4 d kappa_q / dx^2 + steepest well + |drive|), d axes."""
     dimensions = 2 if growth.cells[1] == 1 else 3
     kappa = np.array(model.gradient_um2) / growth.spacing_um**2
     if model.mixed == "mean":
@@ -137,7 +137,7 @@ def step_limit(model: FilmModel, growth: Growth) -> float:
 
 
 def substeps(model: FilmModel, growth: Growth) -> int:
-    """How many steps each time step is divided into. Raises `InputError`, with the limit, for an unstable explicit one."""
+    """How many steps each time step is divided into. Raises `InputError`, with the limit, for an unstable one."""
     limit = step_limit(model, growth)
     if growth.scheme == "explicit":
         if growth.time_step_s > limit:

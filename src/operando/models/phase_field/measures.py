@@ -75,8 +75,8 @@ def _runs(row: np.ndarray) -> np.ndarray:
 def survivors(film: xr.Dataset, *, where: str = "top") -> xr.Dataset:
     """Which grains are left at the end: at the `top` of the film, or anywhere in it ("film").
 
-    Over grain_id: `survived` (bool), `final_size` (um2 or um3, whole grain), `top_share` (area fraction of the top layer),
-    `last_seen` (s, time of the last frame that holds it).
+    Over grain_id: `survived` (bool), `final_size` (um2 or um3, whole grain), `top_share` (area fraction of the top
+    layer), `last_seen` (s, time of the last frame that holds it).
     """
     last = film.grain.isel(time=-1)
     filled = (last >= 0).any([d for d in last.dims if d != "z"]).values

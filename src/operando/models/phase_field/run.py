@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ from .checkpoint import load, save, signature
 from .film import FilmModel, Growth, check_resolution, finer, substeps
 from .seeds import Seeds
 
-ENGINES = {"boxes": Sparse, "dense": Dense}
+ENGINES: dict[str, Any] = {"boxes": Sparse, "dense": Dense}
 CHUNK = 2000  # steps between two looks at progress
 
 

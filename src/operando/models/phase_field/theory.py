@@ -32,7 +32,7 @@ def empty_front_speed(model: FilmModel, orientation: str) -> float:
 
 
 def drag_speed(model: FilmModel, width_um: float) -> float:
-    """Speed in um/s at which columns of equal width, no drive, eat the grain above them: pi M sigma / (3 W).
+    """Speed in um/s at which a grain eats the columns of equal width W below it, no drive: pi M sigma / (3 W).
 
     The boundary is y = (1/a) ln sec(a x), a = pi / (3 W), which meets the column walls at 120 degrees.
     """
