@@ -10,12 +10,14 @@ from numba import njit, prange
 
 @njit(cache=True, nogil=True, parallel=True, error_model="numpy")
 def thickness_costs(rest, weight, tilt, face, width, first_z, dark, loose, trials, cost):
-    """cost[k, y, x] = sum w r^2 - (sum w r q)^2 / (sum w q^2 + 1 / loose^2),  r = rest - dark (C(z - b + t) - C(z - b)).
+    """cost[k, y, x] = sum w r^2 - (sum w r q)^2 / (sum w q^2 + 1 / loose^2).
+
+    r = rest - dark (C(z - b + t) - C(z - b)).
 
     C is the normal distribution of sigma `width`; q = tilt is the change of the image with the face b, which is
     free within `loose` (voxels).
 
-    rest, weight, tilt  (z, y, x) what a model without void leaves, its weight; face, width (y, x) voxels
+    rest, weight, tilt  (z, y, x) what a model without void leaves and its weight; face, width (y, x) voxels
     first_z             middle of the first voxel of z; dark: grey value of void less that of lithium; trials (k,) voxels
     """
     nz, ny, nx = rest.shape

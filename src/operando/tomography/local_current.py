@@ -11,7 +11,7 @@ from ..core.units import FARADAY_C_PER_MOL, LI_MOLAR_VOLUME_CM3_PER_MOL
 from .volume import check_series, quantity, voxel_sizes
 
 #: neighbours nearer than this to an unknown column count less in a smoothed map; below it the map is unknown
-LEAST_WEIGHT = 0.25
+LEAST_WEIGHT = 0.2
 
 
 def mA_per_cm2(
@@ -22,7 +22,7 @@ def mA_per_cm2(
 
 
 def smooth_map(values: xr.DataArray, sigma_um: float) -> xr.DataArray:
-    """`values` (..., y, x) under a Gaussian of `sigma_um`, unknown columns left out of the mean (borders mirrored)."""
+    """`values` (..., y, x) under a Gaussian of `sigma_um`, unknown columns left out of the mean."""
     from scipy.ndimage import gaussian_filter
 
     if not sigma_um > 0:
@@ -31,10 +31,23 @@ def smooth_map(values: xr.DataArray, sigma_um: float) -> xr.DataArray:
     values = values.transpose(..., "y", "x")
     sigma = [0.0] * (values.ndim - 2) + [sigma_um / sizes["y"], sigma_um / sizes["x"]]
     known = np.isfinite(values.values).astype(float)
-    weight = gaussian_filter(known, sigma)
+    weight = gaussian_filter(known, sigma, mode="constant")
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = gaussian_filter(np.nan_to_num(values.values), sigma) / weight
+        mean = gaussian_filter(np.nan_to_num(values.values), sigma, mode="constant") / weight
     return values.copy(data=np.where(weight >= LEAST_WEIGHT, mean, np.nan))
+
+
+def _noise_gain(known: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Noise of a smoothed map (..., y, x) over that far from borders and unknown columns: sqrt(sum k^2) / sum k."""
+    from scipy.ndimage import gaussian_filter
+
+    if not sigma_px > 0:
+        return np.ones(known.shape)
+    sigma = [0.0] * (known.ndim - 2) + [sigma_px] * 2
+    sums = gaussian_filter(known.astype(float), sigma, mode="constant")
+    squares = gaussian_filter(known.astype(float), [s / np.sqrt(2) for s in sigma], mode="constant")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(sums > 0, np.sqrt(squares) / sums, np.inf)
 
 
 def noise_floor(first: xr.DataArray, second: xr.DataArray, *, smooth_um: float = 0.0) -> xr.Dataset:
@@ -113,7 +126,9 @@ def local_current_density(
     change = smooth_map(thickness.copy(data=thickness.values).diff("time", label="upper"), smooth).values
     factor = np.array([mA_per_cm2(1.0, dt, molar_volume) for dt in np.diff(times)])[:, None, None]
     sigma = float(floor["difference"])
-    error = np.broadcast_to(_column_errors(thickness, thickness_err, sigma), change.shape)
+    seen = np.isfinite(thickness.values)
+    gain = _noise_gain(seen[1:] & seen[:-1], smooth / voxel_sizes(thickness)["x"])
+    error = gain * _column_errors(thickness, thickness_err, sigma)
     j = change * factor
     known = np.isfinite(j)
     weak = np.where(known & (np.abs(change) < 2 * error), int(Flag.TOO_FEW_COUNTS), 0)
