@@ -56,6 +56,8 @@ class Centre:
         return max(found) - min(found) if found else 0.0
 
     def sentence(self) -> str:
+        if not self.estimates:
+            return f"{self.value:.2f} px (given)"
         ways = ", ".join(f"{e.way} {e.centre:.2f} ± {e.err:.2f}" for e in self.estimates)
         return f"{self.value:.2f} ± {self.err:.2f} px ({ways}; they differ by {self.disagreement:.2f})"
 
