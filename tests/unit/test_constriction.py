@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.ndimage import gaussian_filter
-from scipy.sparse.linalg import cg
 
 from operando.core.errors import InputError
 from operando.transport import Slab, constriction_series, contact_current
@@ -113,6 +112,20 @@ def test_layered_slab_agrees_with_finite_differences(rng):
     assert ours < refined[4]
 
 
+def solved(system, right):
+    """Conjugate gradients without BLAS, whose threads wait for each other on a busy machine."""
+    scale = 1 / system.diagonal()
+    x, r = np.zeros_like(right), right.copy()
+    p, rz = scale * r, (r * scale * r).sum()
+    while (r * r).sum() > 1e-18 * (right * right).sum():
+        q = system @ p
+        step = rz / (p * q).sum()
+        x, r = x + step * p, r - step * q
+        rz, before = (r * scale * r).sum(), rz
+        p = scale * r + rz / before * p
+    return x
+
+
 def finite_differences(mask, refine, layers):
     """Areal resistance (Ohm cm2), 7-point volume solve with mirror sides; pixel 1/refine um."""
     h = 1 / refine
@@ -141,8 +154,7 @@ def finite_differences(mask, refine, layers):
     right = np.zeros(index.size)
     right[top] = 2 * k[0]
     system = (matrix + sparse.diags(ends)).tocsr()
-    potential, stopped = cg(system, right, rtol=1e-9, M=sparse.diags(1 / system.diagonal()))
-    assert stopped == 0
+    potential = solved(system, right)
     current = (2 * k[0] * (1 - potential[top])).sum() * h * UM
     return mask.size * (h * UM) ** 2 / current
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import sparse
 from scipy.ndimage import gaussian_filter
-from scipy.sparse.linalg import cg
 
 from operando.core.errors import InputError
 from operando.models import Interface, SymmetricCell, cell_voltage, interface_from_maps, overpotential
@@ -100,82 +98,10 @@ def test_errors_of_the_inputs_reach_the_voltage(rng):
     assert float(found.voltage_err[0]) == pytest.approx(np.std(drawn), rel=0.08)
 
 
-# ---------------------------------------------------------------- constriction, against finite differences
-def fine_truth(mask, pixel_um, cell, thick_um, density, refine):
-    """Voltage of one face (V): finite differences in interphase and half the electrolyte, Butler-Volmer by pixel."""
-    h = pixel_um / refine * 1e-4
-    mask = np.kron(mask, np.ones((refine, refine), bool))
-    layers = ((thick_um, cell.interphase_S_per_cm), (cell.electrolyte_um / 2, cell.electrolyte_S_per_cm))
-    k = np.concatenate([np.full(round(t * 1e-4 / h), s) for t, s in layers])
-    shape = (len(k), *mask.shape)
-    index = np.arange(np.prod(shape)).reshape(shape)
-    a, b, g = [], [], []
-
-    def join(left, right, conductance):
-        a.append(left.ravel()), b.append(right.ravel())
-        g.append(np.broadcast_to(conductance, left.shape).ravel())
-
-    deep = k[:, None, None] * h
-    join(index[:, 1:], index[:, :-1], deep)
-    join(index[:, :, 1:], index[:, :, :-1], deep)
-    join(index[1:], index[:-1], 2 * h / (1 / k[1:, None, None] + 1 / k[:-1, None, None]))
-    a, b, g = (np.concatenate(v) for v in (a, b, g))
-    edges = sparse.coo_matrix(
-        (np.r_[g, g, -g, -g], (np.r_[a, b, a, b], np.r_[a, b, b, a])), (index.size,) * 2
-    )
-    top, far = index[0][mask], index[-1].ravel()
-    total, local, guess = density * mask.size * h**2, np.full(top.size, density / mask.mean()), None
-    for _ in range(40):
-        chord = overpotential(local, cell.exchange_mA_per_cm2, cell.alpha_anodic, cell.alpha_cathodic,
-                              cell.temperature_K) / local * 1e3  # fmt: skip
-        to_metal = h**2 / (chord + h / (2 * k[0]))
-        ends, right = np.zeros(index.size), np.zeros(index.size)
-        ends[top], right[top] = to_metal, to_metal
-        ends[far] += 2 * k[-1] * h
-        system = (edges + sparse.diags(ends)).tocsr()
-        guess, stopped = cg(system, right, guess, rtol=1e-8, M=sparse.diags(1 / system.diagonal()))
-        assert stopped == 0
-        flow = to_metal * (1 - guess[top])
-        volt = total / flow.sum()
-        new = flow / h**2 * volt
-        done = np.abs(new - local).max() < 1e-4 * np.abs(new).max()
-        local = new
-        if done:
-            break
-    return volt * 1e-3
-
-
+# ---------------------------------------------------------------- constriction
 def losing_contact(rng, shape=(10, 10)):
     smooth = gaussian_filter(rng.normal(size=shape), 1.0)
     return [smooth > np.quantile(smooth, 1 - share) for share in (0.6, 0.25, 0.04)]
-
-
-def test_end_polarisation_needs_constriction():
-    """Contact lost at the stripped side; the truth is an independent volume solve with local kinetics."""
-    cell = SymmetricCell(electrolyte_um=120.0, interphase_S_per_cm=2e-5, exchange_mA_per_cm2=5.0)
-    maps, pixel, density = losing_contact(np.random.default_rng(5)), 20.0, 1.0
-    thick = np.array([20.0, 30.0, 40.0])
-    coarse, fine = (
-        np.array([fine_truth(m, pixel, cell, t, density, n) for m, t in zip(maps, thick, strict=True)])
-        for n in (2, 4)
-    )
-    truth = 2 * fine - coarse  # first order in the voxel
-    refined = [np.kron(m, np.ones((8, 8), bool)) for m in maps]
-    face = interface_from_maps(cell, refined, pixel / 8, density, interphase_um=thick)
-    other = Interface(cell.area_cm2)
-    far = cell_voltage(cell, thick, Interface(cell.area_cm2), other, current_mA_per_cm2=density)
-    rest = far.kinetic_bottom + far.electrolyte / 2  # of the other half of the cell
-    ours = cell_voltage(cell, thick, face, other, current_mA_per_cm2=density).voltage - rest
-    plain = (
-        cell_voltage(
-            cell, thick, Interface(face.contact_cm2, thick), other, current_mA_per_cm2=density
-        ).voltage
-        - rest
-    )
-    np.testing.assert_allclose(ours, truth, rtol=0.02)
-    assert abs(float(ours[-1]) / truth[-1] - 1) < 0.10
-    assert float(plain[-1]) < 0.80 * truth[-1]  # the model of the paper fails at the end of the half cycle
-    assert (np.diff(plain / truth) < 0).all()  # the worse the less contact is left
 
 
 def test_full_contact_has_no_constriction():
