@@ -94,8 +94,8 @@ METALS = {
         {"001": (0.467, 0.443), "101": (0.492, 0.515), "111": (0.528, 0.523)}, 14.0, 0.55, 13.0, 453.65,
         {
             "barrier_eV": f"{_BARRIERS}; (111): not known",
-            "surface_energy_J_per_m2": "PBE slabs, unstrained and at -3 % isotropic strain; paper 002 reads a change "
-            "of about 0.08 J/m2 for (101) from Stottmeister and Gross, ChemSusChem 13 (2020) 3147, where these give 0.023",
+            "surface_energy_J_per_m2": "PBE slabs, unstrained and at -3 % isotropic strain; for (101) paper 002 reads "
+            "a change of about 0.08 J/m2 from Stottmeister and Gross, ChemSusChem 13 (2020) 3147, here it is 0.023",
             "bulk_modulus_GPa": "Materials Project value used by paper 002",
             "yield_strength_MPa": "paper 002, within 0.41-0.89 MPa measured",
             "molar_volume_cm3_per_mol": _MOLAR,
