@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from grain_simulator import Grain, label, make_map, open_weight, random_grains, spot
+from grain_simulator import AZIMUTH, Grain, Q, label, make_map, open_weight, random_grains, spot
 
 from operando.core import Flag, Sums
 from operando.core.errors import InputError
+from operando.diffraction._ring_shape import ring_shape
 from operando.diffraction.grains import GrainSearch, find_grains, find_spots, sum_maps
 
 
@@ -157,3 +158,31 @@ def test_scaled_counts_give_the_same_grains(with_reference):
     np.testing.assert_allclose(two.column("azimuth"), one.column("azimuth"), rtol=1e-5)
     np.testing.assert_allclose(two.column("counts"), 0.2 * one.column("counts"), rtol=1e-4)
     np.testing.assert_allclose(two.column("counts_var"), 0.04 * one.column("counts_var"), rtol=1e-4)
+
+
+def test_the_edge_of_a_shadow_and_texture_are_no_grains_without_a_reference():
+    """A shadow that the mask does not hold takes 30 % of the light from 200 degrees on."""
+    rng = np.random.default_rng(12)
+    grains = [
+        g
+        for g in random_grains(rng, 30, counts=(500.0, 900.0))
+        if min(abs(g.azimuth - a) for a in (0, 200, 360)) > 4
+    ]
+    shade = (
+        np.where((AZIMUTH > 200), 0.7, 1.0)[:, None]
+        * (1 + 0.3 * np.exp(-0.5 * ((AZIMUTH - 90) / 7) ** 2))[:, None]
+    )
+    dark = make_map(rng, [], 0, level=15.0, weight=np.ones((360, len(Q))) * shade)
+    lit = make_map(rng, grains, 0, level=15.0, weight=np.ones((360, len(Q))) * shade)
+    even = np.ones((360, len(Q)))
+    assert not len(find_spots(label(dark.signal.values, even), None, GrainSearch()).table)
+    got = find_grains([label(lit.signal.values, even)])
+    pairs = match(got, grains)
+    assert len(pairs) > 0.95 * got.sizes["grain"]
+    assert len(pairs) > 0.9 * len(grains)
+    shape, variance = ring_shape(lit.signal.values.reshape(-1, 360, len(Q)), even[None], 1.0)
+    expected = shade[:, 0] * (1.11 + 0.3 * np.cos(np.radians(AZIMUTH - 70)))
+    ratio = shape / expected
+    pull = (ratio / np.median(ratio) - 1) / np.sqrt(variance)
+    assert np.abs(np.median(pull)) < 0.3
+    assert np.quantile(np.abs(pull), 0.68) < 2  # spots that are not quite clipped are left in it

@@ -26,11 +26,12 @@ def ring_shape(counts: np.ndarray, weight: np.ndarray, dispersion: float) -> tup
     w = np.broadcast_to((weight[::every] if len(weight) > 1 else weight), some.shape)
     w = np.where(np.isfinite(counts[::every]), w, 0.0).sum(2, dtype=np.float64)
     shape, use = np.ones(bins), w > 0
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         lit = w * shape
         level = (n * use).sum(1) / np.maximum((lit * use).sum(1), 1e-300)
         expected = level[:, None] * lit
-        use = (w > 0) & (n <= expected + CLIP * np.sqrt(expected) + 1.0)
+        if number:  # the first round takes all: what every image has is no spot
+            use = (w > 0) & (n <= expected + CLIP * np.sqrt(expected) + 1.0)
         seen, mean = (n * use).sum(0), (level[:, None] * w * use).sum(0)
         known = (seen > 0) & (mean > 0)
         shape = np.where(known, seen / np.where(known, mean, 1.0), 1.0)
