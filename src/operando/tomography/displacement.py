@@ -11,6 +11,9 @@ from ..core.errors import InputError
 from ..core.flags import Flag, flag_variable
 from .volume import AXES, check_series, check_volume, coordinates, quantity, voxel_sizes
 
+#: share of the noise of the gradients that texture must reach to count: below, it cannot be told from noise
+LEAST_TEXTURE = 0.15
+
 
 @dataclass(frozen=True)
 class Correlation:
@@ -142,7 +145,7 @@ def _white_error(hessians: np.ndarray, residual: np.ndarray, voxels: int) -> np.
     noise = np.eye(3) * (0.25 * residual * voxels)[:, None, None]
     signal = hessians - noise
     least = np.linalg.eigvalsh(signal)[:, 0] if len(signal) else np.zeros(0)
-    good = least > 0.02 * 0.25 * residual * voxels
+    good = least > LEAST_TEXTURE * 0.25 * residual * voxels
     result = np.full((len(hessians), 3), np.inf)
     if good.any():
         inverse = np.linalg.inv(signal[good])

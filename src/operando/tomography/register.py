@@ -105,6 +105,7 @@ def _gauss_newton(first, second, mask, free, start, limit):
     at, value, slope = _voxels(first, mask)
     arm = at - _middle(mask)
     columns = [*slope.T, *_turns(arm, slope)]
+    lever = np.append([1.0] * 3, (arm**2).sum() / len(arm) - (arm**2).mean(0))
     use = [FREEDOMS.index(f) for f in FREEDOMS if f in free]
     design = np.stack([columns[k] for k in use], 1)
     coefficients = spline_filter(second, 3, output=np.float32, mode="mirror")
@@ -117,7 +118,7 @@ def _gauss_newton(first, second, mask, free, start, limit):
         seen = map_coordinates(coefficients, where.T, order=3, prefilter=False, mode="nearest")
         inside = ((where > 0) & (where < np.array(first.shape) - 1)).all(1)
         rest = np.where(inside, value - seen, 0.0)
-        cover, fixed = _solvable(design[inside], float((rest[inside] ** 2).mean()), limit)
+        cover, fixed = _solvable(design[inside], lever[use], float((rest[inside] ** 2).mean()), limit)
         part = design[inside][:, fixed]
         step = np.zeros(len(use))
         if fixed.any():
@@ -159,11 +160,17 @@ def _turns(arm: np.ndarray, slope: np.ndarray) -> list[np.ndarray]:
     return [(slope * np.cross(axis, arm)).sum(1) for axis in np.eye(3)]
 
 
-def _solvable(design, variance, limit) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance, and which freedoms have an error within the limit (voxels, or a voxel's worth of rotation)."""
+def _solvable(design, lever, variance, limit) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance, and which freedoms have an error within the limit (voxels; radians for rotations).
+
+    lever: mean square by which noise of the gradients enters each freedom; half the noise of an image passes central
+    differences, and half the variance of the difference is the reference's. It is taken out of the normal matrix.
+    """
     size = design.shape[1]
     normal = design.T @ design
-    strong = np.diag(normal) > 1e-12 * max(normal.max(), 1e-300)
+    noise = 0.25 * variance * len(design) * lever
+    strong = np.diag(normal) - noise > 0.15 * noise + 1e-12 * max(normal.max(), 1e-300)
+    normal = normal - np.diag(noise)
     cover = np.full((size, size), np.nan)
     cover[np.ix_(strong, strong)] = np.linalg.pinv(normal[np.ix_(strong, strong)]) * max(variance, 1e-30)
     error = np.sqrt(np.diag(np.nan_to_num(cover, nan=np.inf)))
