@@ -39,7 +39,7 @@ def write_movie(
     """
     path = Path(path)
     values = chosen_quantity(results, quantity)
-    writer = _writer(path, fps)
+    writer = movie_writer(path, fps)
     with mpl.rc_context({**RC, "figure.facecolor": "white", "savefig.facecolor": "white"}):
         figure, show = _stage(values, results.groups)
         temporary = path.with_name(f"{path.stem}.part{path.suffix}")
@@ -103,7 +103,8 @@ def _flag(dataset: xr.Dataset, variable: str) -> xr.DataArray:
     return dataset[name] if name else xr.zeros_like(dataset[variable], dtype=int)
 
 
-def _writer(path: Path, fps: int):
+def movie_writer(path: Path, fps: int):
+    """matplotlib's writer for the ending of `path`. Raises `InputError`, or `ExtraMissing` for .mp4 without ffmpeg."""
     from matplotlib import animation
 
     if path.suffix == ".gif":

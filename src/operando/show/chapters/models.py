@@ -1,0 +1,108 @@
+"""Models in the report: film electrode, symmetric cell, grain selection, phase field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from operando.show.figures import models as figures
+from operando.show.figures import selection
+from operando.show.text import number
+
+from .chapter import Chapter
+
+if TYPE_CHECKING:
+    from operando.flow.results import Results
+
+
+def chapter(results: Results) -> Chapter | None:
+    """Every model at hand; None without one."""
+    groups = results.groups
+    found = Chapter("models", "Models")
+    for name, add in (("model/film", _film), ("model/symmetric", _symmetric)):
+        if name in groups:
+            add(found, groups[name])
+    if "model/grain_selection/scan" in groups:
+        _selection(found, groups)
+    if "model/phase_field/film" in groups:
+        _growth(found, groups)
+    return found if found.figures else None
+
+
+def _film(found: Chapter, data: xr.Dataset) -> None:
+    charge = data["step"].values == data["step"].values[0]
+    speed = data["front_speed"].values[charge]
+    good = np.isfinite(speed)
+    capacity = data["areal_capacity"].values
+    found.measured.append("Nothing was measured: this is a model of a film electrode.")
+    if good.any():
+        found.findings.append(
+            f"The front moves at {number(float(speed[good][0]))} nm/s at first and at "
+            f"{number(float(speed[good][-1]))} nm/s "
+            "at the end of the charge."
+        )
+    found.findings += [
+        f"The charge takes {number(float(capacity[charge][-1]))} mAh/cm²"
+        + (
+            f", {number(float(np.interp(2700, data['time'].values, capacity)))} of them in the first 45 min."
+            if data["time"].values[charge][-1] > 2700
+            else "."
+        ),
+        f"At the end an insulating (Li-rich) layer of {number(float(data['insulating'].values[-1]))} µm is left.",
+    ]
+    found.figures += [figures.film_record(data), figures.film_content(data)]
+    found.doubts.append(f"Li is conserved to {float(data.attrs['mass_balance']):.1e} of the charge.")
+    found.doubts += [
+        f"{str(note)[0].upper()}{str(note)[1:]}." for note in np.atleast_1d(data.attrs.get("notes", []))
+    ]
+
+
+def _symmetric(found: Chapter, data: xr.Dataset) -> None:
+    end = data.isel(time=-1)
+    found.findings.append(
+        f"At the end the cell polarises by {number(1e3 * float(end['voltage']))} mV; "
+        f"{number(1e3 * float(end['constriction']))} mV of it is constriction."
+    )
+    if "measured" in data:
+        off = 1e3 * float(np.sqrt(((data["measured"] - data["voltage"]) ** 2).mean()))
+        found.findings.append(f"Measured and modelled voltage differ by {number(off)} mV (rms).")
+    found.figures.append(figures.symmetric(data))
+
+
+def _selection(found: Chapter, groups: dict[str, xr.Dataset]) -> None:
+    place = "model/grain_selection"
+    swings = groups[f"{place}/sensitivity"]
+    names = [str(n) for n in groups[f"{place}/map"].attrs["grains"]]
+    deciding = [
+        selection.called_input(str(n)) for n in swings["input"].values[swings["decides"].values.astype(bool)]
+    ]
+    found.findings += [
+        selection.crossover_words(groups[f"{place}/crossover"]),
+        f"A change of 20 % decides who wins in: {', '.join(deciding)}."
+        if deciding
+        else "No input alone decides who wins within 20 %.",
+    ]
+    found.figures += [
+        selection.energies(groups[f"{place}/scan"], groups[f"{place}/crossover"], names),
+        selection.winners(groups[f"{place}/map"]), selection.sensitivity(swings, groups[f"{place}/sobol"]),
+    ]  # fmt: skip
+
+
+def _growth(found: Chapter, groups: dict[str, xr.Dataset]) -> None:
+    place = "model/phase_field"
+    film, shares = groups[f"{place}/film"], groups[f"{place}/shares"]
+    end = shares["share"].isel(time=-1)
+    best = str(end["orientation"].values[int(end.values.argmax())])
+    left = int((film["size"].isel(time=-1) > 0).sum())
+    found.findings += [
+        f"At the end ({best}) fills {100 * float(end.max()):.0f} % of the film; {left} of "
+        f"{film.sizes['grain_id']} grains are "
+        "left. One run is one draw of the nuclei: repeat it with other seeds.",
+    ]
+    found.figures += [selection.growth(film), selection.shares(shares, groups[f"{place}/widths"])]
+    found.doubts += [
+        f"Choice of the model: {key.removeprefix('choice: ')}: {value}." for key, value in film.attrs.items()
+        if str(key).startswith("choice: ")
+    ]  # fmt: skip
