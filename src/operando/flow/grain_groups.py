@@ -21,8 +21,8 @@ from .plan import Plan
 from .stage import DETAIL, versioned
 
 if TYPE_CHECKING:
-    from .experiment import RingSection
     from .job import Run
+    from .sections.xrd import RingSection
 
 #: azimuth bins of the map of azimuths in time, degrees
 AZIMUTH_BIN_DEG = 5.0
