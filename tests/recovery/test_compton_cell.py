@@ -214,6 +214,27 @@ def test_too_few_counts_are_a_flag_and_no_number():
     assert np.isfinite(result.states["x_li"].values[[0, 2]]).all()
 
 
+def test_a_dark_state_is_missing_and_the_others_are_not():
+    """A shutter that stayed closed: no lines, no Compton peak; nothing is made up for it."""
+    energy = cubes()[0][0]["energy"].values
+    rows = [[c["counts"].values for c in row] for row in cubes()]
+    rows[1] = [np.minimum(c, 1) * (np.arange(c.shape[2]) % 97 == 0) for c in rows[1]]
+    imaging = compton.Imaging(CAMERA, compton.detector_regions())
+    momenta = compton.momenta_of_states(rows, energy, imaging, names=[s.name for s in STATES])
+    assert momenta["state_flag"].values.tolist() == [0, Flag.TOO_FEW_COUNTS, 0]
+    fractions = compton.fractions_from_shares(shares(True)[:, :3])
+    known = {"lithiated": 1.01, "delithiated": 0.26}
+    result = compton.lithium_of_states(momenta, fractions, analysed()[2], known, imaging)
+    for data in (result.states, result.maps):
+        assert np.isnan(data["x_li"].isel(state=1)).all()
+        assert (data["x_li_flag"].isel(state=1).values & Flag.TOO_FEW_COUNTS).all()
+        assert np.isfinite(data["x_li"].isel(state=0)).any()
+    with pytest.raises(InputError, match="1 usable reference"):
+        compton.lithium_of_states(
+            momenta, fractions, analysed()[2], {"lithiated": 1.01, "half": 0.6}, imaging
+        )
+
+
 def test_files_of_the_twin_are_what_is_in_memory(tmp_path):
     cell = CoinCell.tiny(states=STATES[:2])
     truth = simulate_coin_cell(cell, tmp_path / "run")

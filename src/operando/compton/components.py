@@ -39,7 +39,8 @@ def fit_components(
     design = np.array([np.asarray(templates[name], float)[window] for name in names])
     counts = part["counts"].transpose(..., "p_z").values[..., window]
     variance = part["variance"].transpose(..., "p_z").values[..., window]
-    v = _smooth(variance) if spread is None else np.asarray(spread, float)[window]
+    told = None if spread is None else np.asarray(spread, float)[window]
+    v = _smooth(variance) if told is None or not np.isfinite(told).all() or told.min() <= 0 else told
     if np.linalg.matrix_rank(design / np.sqrt(v)) < len(names):
         raise InputError("two templates have the same shape", where="fit_components", fix="Leave one out.")
     normal = (design / v) @ design.T

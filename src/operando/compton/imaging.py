@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from ..core import Flag
 from ..core.errors import InputError
+from ..core.flags import flag_variable
 from .drift import angle_drift, scale_drift
 from .energy import EnergyCheck, calibrate_energy, nominal_calibration
 from .geometry import Pinhole
@@ -87,11 +89,12 @@ def momenta_of_states(
     energy_keV  (channel,) nominal energies, even
 
     Returns `counts` (state, region, y, x, p_z) float32; `good` (y, x); `gain`, `lower` and their errors (y, x);
-    `angle_drift`, `scale_drift`, `offset_drift` with `_err` over (state, region); `spectrum` (state, region, energy).
+    `angle_drift` with `_err`, `scale_drift`, `offset_drift` (state, region); `spectrum` (state, region, energy).
+    A state whose drifts cannot be found (lines or Compton peak too weak) is NaN and has TOO_FEW_COUNTS in
+    `state_flag`. Raises `InputError` where no pixel can be calibrated, or for cubes of another size.
     """
     states, regions = len(cubes), len(cubes[0])
     names = list(names) if names is not None else [str(i) for i in range(states)]
-    total: np.ndarray | None = None
     done, steps = 0, 2 * states * regions
 
     def tick() -> None:
@@ -100,27 +103,7 @@ def momenta_of_states(
         if progress is not None:
             progress(done, steps)
 
-    for row in cubes:
-        for source in row:
-            cube = _cube(source)
-            if (
-                cube.ndim != 3
-                or cube.shape[2] != len(energy_keV)
-                or cube.shape[:2] != tuple(imaging.pinhole.shape)
-            ):
-                raise InputError(
-                    f"a cube of {cube.shape}; expected {(*imaging.pinhole.shape, len(energy_keV))}",
-                    where="momenta_of_states",
-                    fix="Axes are y, x, channel, the same in every exposure.",
-                )  # fmt: skip
-            if total is None:
-                small = cube.dtype.kind == "u" and cube.dtype.itemsize <= 2
-                total = np.zeros(
-                    cube.shape, np.uint32 if small else np.int64 if cube.dtype.kind in "ui" else float
-                )
-            _accumulate(total, cube, imaging.threads)
-            tick()
-    assert total is not None
+    total = _total(cubes, len(energy_keV), imaging, tick)
     pixels = bad_pixels(total, energy_keV, imaging.pinhole.energy_keV)
     found = _calibrated(total, energy_keV, imaging)
     good = pixels["good"].values & np.isfinite(found["gain"].values)
@@ -130,7 +113,31 @@ def momenta_of_states(
         data[name] = found[name]
     data["good"] = (("y", "x"), good, {"units": "1", "long_name": "pixels that are used"})
     data["pixel_flag"] = pixels["flag"] | found["flag"].astype(pixels["flag"].dtype)
+    data["state_flag"] = flag_variable(data["state_flag"].values, ("state",))
     return data
+
+
+def _total(cubes: Sequence[Sequence[Cube]], channels: int, imaging: Imaging, tick) -> np.ndarray:
+    """Sum of all exposures, each checked."""
+    expected, total = (*imaging.pinhole.shape, channels), None
+    for row in cubes:
+        for source in row:
+            cube = _cube(source)
+            if cube.shape != expected:
+                raise InputError(
+                    f"a cube of {cube.shape}; expected {expected}", where="momenta_of_states",
+                    fix="Axes are y, x, channel, the same in every exposure.",
+                )  # fmt: skip
+            if total is None:
+                kind = {"u": np.uint32 if cube.dtype.itemsize <= 2 else np.int64, "i": np.int64}
+                total = np.zeros(expected, kind.get(cube.dtype.kind, float))
+            _accumulate(total, cube, imaging.threads)
+            tick()
+    if total is None:
+        raise InputError(
+            "no exposures", where="momenta_of_states", fix="Give one row of cubes for each state."
+        )
+    return total
 
 
 def _accumulate(total: np.ndarray, cube: np.ndarray, threads: int | None) -> None:
@@ -155,45 +162,45 @@ def _of_state(
 ):
     """The exposures of one state: spectra, drifts, counts against p_z. The angle is found from all heights together."""
     read = [_cube(source) for source in row]
-    scale, offset, scale_err = np.zeros(len(read)), np.zeros(len(read)), np.zeros(len(read))
     spectra = xr.concat([energy_spectrum(c, calibration, energy_keV, good) for c in read], "region")
-    if imaging.lines and imaging.correct_scale:
-        drift = scale_drift(spectra, imaging.lines, imaging.check)
-        if int(drift["flag"].max()):
-            raise InputError(
-                "the lines of an exposure are too weak to follow its energy scale", where="momenta_of_states",
-                fix="Switch correct_scale off, or count longer.",
-            )  # fmt: skip
-        scale, offset, scale_err = drift["scale"].values, drift["offset"].values, drift["peak_err"].values
+    scale, offset, scale_err = _scales(spectra, imaging)
 
     def momenta(angle: float) -> xr.DataArray:
-        return xr.concat(
-            [
-                momentum_counts(
-                    c, calibration, imaging.pinhole, imaging.momenta, mask=good, angle_drift_deg=angle,
-                    scale_drift=float(scale[r]), offset_drift_keV=float(offset[r]), threads=imaging.threads,
-                )
-                for r, c in enumerate(read)
-            ], "region",
-        )  # fmt: skip
+        parts = [
+            momentum_counts(
+                c, calibration, imaging.pinhole, imaging.momenta, mask=good, angle_drift_deg=angle,
+                scale_drift=float(scale[r]), offset_drift_keV=float(offset[r]), threads=imaging.threads,
+            )
+            for r, c in enumerate(read)
+        ]  # fmt: skip
+        return xr.concat(parts, "region")
 
     counts, angle, angle_err = momenta(0.0), 0.0, np.nan
     if imaging.correct_angle:
         summed = counts.sum(("region", "y", "x")).expand_dims("exposure")
         seen = angle_drift(summed, imaging.pinhole, reference=None, scale_err_keV=float(scale_err.mean()))
         angle, angle_err = float(seen["angle"][0]), float(seen["angle_err"][0])
-        if not np.isfinite(angle):
-            raise InputError(
-                "too few counts to find the Compton peak of a state", where="momenta_of_states",
-                fix="Switch correct_angle off, or count longer.",
-            )  # fmt: skip
-        counts = momenta(angle)
+        counts = momenta(angle)  # NaN where the angle is
     for _ in read:
         tick()
     one = np.ones(len(read))
+    lost = not np.isfinite(angle + scale + offset).all()
     return xr.Dataset({
-        "counts": counts, "spectrum": spectra,
+        "counts": counts.where(not lost), "spectrum": spectra,
         "angle_drift": ("region", angle * one, {"units": "degree"}),
         "angle_drift_err": ("region", angle_err * one, {"units": "degree"}),
         "scale_drift": ("region", scale, {"units": "1"}), "offset_drift": ("region", offset, {"units": "keV"}),
+        "state_flag": ((), int(Flag.TOO_FEW_COUNTS) if lost else 0),
     })  # fmt: skip
+
+
+def _scales(spectra: xr.DataArray, imaging: Imaging) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scale, offset (keV) and error at the peak (keV) of each exposure; NaN where its lines are too weak."""
+    none = np.zeros(spectra.sizes["region"])
+    if not imaging.lines or not imaging.correct_scale:
+        return none, none, none
+    try:
+        drift = scale_drift(spectra, imaging.lines, imaging.check)
+    except InputError:
+        return none + np.nan, none + np.nan, none + np.nan
+    return drift["scale"].values, drift["offset"].values, drift["peak_err"].values

@@ -212,12 +212,14 @@ def _check(counts: xr.DataArray, fractions: VolumeFractions, pixels: np.ndarray 
 
 
 def sum_pixels(part: xr.Dataset, pixels: np.ndarray) -> xr.Dataset:
-    """Sum of a separated component over pixels: counts and variances add, and so do the common modes."""
+    """Sum of a separated component over pixels: counts and variances add, and so do the common modes.
+
+    NaN where none of the pixels has a value. attrs: `pixels`, how many have.
+    """
     mask = xr.DataArray(pixels, dims=("y", "x"))
-    chosen = part.where(mask)
-    total = chosen.sum(("y", "x"), keep_attrs=True)
-    total.attrs["pixels"] = int((mask & part["counts"].notnull().any(dim="p_z")).sum())
-    return total
+    seen = int((mask & part["counts"].notnull().any(dim="p_z")).sum())
+    total = part.where(mask).sum(("y", "x"), keep_attrs=True)
+    return (total if seen else total * np.nan).assign_attrs(pixels=seen)
 
 
 def sum_blocks(part: xr.Dataset, block: int, pixels: np.ndarray | None = None) -> xr.Dataset:

@@ -90,6 +90,7 @@ def lithium_of_states(
     by_emr = momentum_calibration(_references(states, known, known_err, "emr"), curvature=bend)
     by_fit = momentum_calibration(_references(states, known, known_err, "ratio"))
     profiles = xr.concat(all_sums, "state").assign_coords(state=names)
+    states, maps = (_flagged(data, momenta.get("state_flag")) for data in (states, maps))
     return LithiumResult(
         _with_lithium(states, by_emr, by_fit), _with_lithium(maps, by_emr, by_fit), profiles, by_emr, by_fit
     )
@@ -107,6 +108,15 @@ def _measured(
     return xr.merge(
         [emr, fit[["ratio", "ratio_err", "ratio_err_stat", "ratio_flag", "chi2"]]], combine_attrs="drop"
     )
+
+
+def _flagged(data: xr.Dataset, lost: xr.DataArray | None) -> xr.Dataset:
+    """The reason why a whole state is missing joins the flags of its numbers."""
+    if lost is None:
+        return data
+    for name in ("emr_flag", "ratio_flag"):
+        data[name] = (data[name] | lost.astype(data[name].dtype)).assign_attrs(data[name].attrs)
+    return data
 
 
 def _references(states: xr.Dataset, known: dict[str, float], known_err: float, name: str) -> list[Reference]:
