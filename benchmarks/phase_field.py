@@ -91,7 +91,7 @@ def difference(growth: Growth, seeds: Seeds) -> float:
 
 
 def many() -> None:
-    growth = Growth((40, 200), 20_000.0, 1.0, scheme="explicit")
+    growth = Growth((16, 200), 8_000.0, 1.0, scheme="explicit")
     cases = [Case(MODEL, growth, 75, seed) for seed in range(100)]
     sweep(cases[:1])
     took = {}
@@ -101,7 +101,7 @@ def many() -> None:
             start = time.perf_counter()
             sweep(cases, map=pool.map)
             took[processes] = time.perf_counter() - start
-        print(f"100 films of 200 x 40 cells, 20 000 steps: {processes} processes {took[processes]:.1f} s")
+        print(f"100 films of 200 x 16 cells, 8 000 steps: {processes} processes {took[processes]:.1f} s")
     print(
         f"speed-up {took[1] / min(took[n] for n in took if n > 1):.2f}" if len(took) > 1 else "one core only"
     )

@@ -98,11 +98,12 @@ def test_boxes_equal_dense_within_the_cutoff_while_grains_vanish(shape):
     assert boxes.repacks > 0
 
 
-@pytest.mark.parametrize("form", ["consistent", "printed", "printed, copy"])
+@pytest.mark.parametrize("form", ["consistent", "3D", "printed", "printed, copy"])
 def test_growth_in_boxes_equals_dense_growth(form):
     rng = np.random.default_rng(3)
-    if form == "consistent":
-        film, growth = model(), Growth((14, 64), 7000.0, 1.0)
+    if form in ("consistent", "3D"):
+        film = model()
+        growth = Growth((14, 64), 7000.0, 1.0) if form == "consistent" else Growth((5, 20, 24), 2000.0, 1.0)
         seeds = random_nuclei(growth.shape, 12, film.orientations, rng=rng)
     else:
         film = printed(fill="copy" if "copy" in form else "empty")
@@ -111,6 +112,9 @@ def test_growth_in_boxes_equals_dense_growth(form):
     one, two = (grow(film, growth, seeds, frames=6, engine=engine) for engine in ("boxes", "dense"))
     assert (one.grain.values != two.grain.values).mean() < 1e-3
     np.testing.assert_allclose(one.free_energy, two.free_energy, rtol=1e-4)
+    full = (one.grain[-1] >= 0).sum().item()
+    assert full == one.grain[-1].size if "copy" not in form and form != "printed" else full > 0
+    assert (grain_widths(one).width[-1].dropna("z") >= 0.5).all()
 
 
 def test_free_energy_never_rises_without_deposition():
