@@ -119,3 +119,23 @@ def test_voids_as_objects_have_the_volume_of_the_twin():
     assert float(summary["thickness"]) == pytest.approx(
         float((rows["thickness"] * rows["area"]).sum() / rows["area"].sum()), rel=0.2
     )
+
+
+def test_greys_noise_and_blur_from_the_image_alone_still_give_contact_and_voids():
+    settings = twin.cell()
+    volume = twin.image(settings, 1)
+    start = {"void": 0.0, "lithium": 0.1, "interphase": 0.33, "electrolyte": 0.45, "steel": 1.3}
+    greys = tomo.phase_greys(volume, start, held=("void",))
+    grey = {str(n): float(v) for n, v in zip(greys["phase"].values, greys["grey"].values, strict=True)}
+    collector = tomo.surface_heights(volume, grey["steel"], grey["lithium"], z_um=STEEL_UM["bottom"])
+    model = tomo.LayerModel(
+        steel=grey["steel"], lithium=grey["lithium"], void=0.0, solid=grey["interphase"],
+        blur_um=float(tomo.edge_blur(volume, collector)["blur"]), noise=greys.attrs["noise"],
+    )  # fmt: skip
+    layer = tomo.fit_void_layer(volume, model, "bottom")
+    known = twin.known(settings).scans.isel(time=1).sel(electrode="bottom")
+    share = float(tomo.contact_area(layer["contact"])["share"])
+    assert abs(share - float(known["contact_area_fraction"])) < 0.03
+    assert float(tomo.map_volume(layer["void"])["volume"]) == pytest.approx(
+        float(known["void_volume"]), rel=0.05
+    )

@@ -41,7 +41,7 @@ def test_no_hot_spot_where_there_is_none(name):
 
 def test_a_hot_spot_is_found_where_it_is_and_followed():
     settings = twin.cell(hot_spot_gain=4.0)
-    found, floor = currents(settings, "top")
+    found, floor = currents(settings, "top", scans=range(3))
     spots = tomo.find_hot_spots(found, floor)
     assert spots.sizes["spot"] == 1
     middle = settings.width * settings.voxel_um / 2

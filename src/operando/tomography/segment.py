@@ -76,26 +76,31 @@ def _sample(volume: xr.DataArray) -> tuple[np.ndarray, float]:
     return flat[::keep], noise
 
 
-def _mixture(values, grey, fixed, floor):
-    floor = 0.5 * floor  # of the widths
+def _mixture(values, grey, fixed, noise):
+    """Grey value, width and share of each class and the share of the flat one; on bins of a fifth of the noise."""
     span = float(values.max() - values.min()) or 1.0
-    gap = np.diff(grey).min() if len(grey) > 1 else span
-    grey, width = grey.copy(), np.full(len(grey), max(floor, min(gap / 4, 3 * floor)))
-    share, edges = np.full(len(grey), 0.9 / len(grey)), 0.1
+    bins = int(np.clip(5 * span / noise, 64, 1 << 16))
+    number, edge = np.histogram(values, bins)
+    at, number = 0.5 * (edge[1:] + edge[:-1])[number > 0], number[number > 0]
+    floor, every = 0.5 * noise, float(number.sum())
+    grey = grey.copy()
+    width = np.full(len(grey), max(noise, min(np.diff(grey).min() / 4, 3 * noise)))
+    share, flat = np.full(len(grey), 0.9 / len(grey)), 0.1
     for _ in range(ROUNDS):
-        density = share / width * np.exp(-0.5 * ((values[:, None] - grey) / width) ** 2) / np.sqrt(2 * np.pi)
-        total = density.sum(1) + edges / span
-        weight = density / total[:, None]
+        density = share / width * np.exp(-0.5 * ((at[:, None] - grey) / width) ** 2) / np.sqrt(2 * np.pi)
+        total = density.sum(1) + flat / span
+        weight = density * (number / total)[:, None]
         count = weight.sum(0) + 1e-12
-        edges = float((edges / span / total).mean())
-        new = np.where(fixed | (count < 10), grey, (weight * values[:, None]).sum(0) / count)
-        spread = np.sqrt((weight * (values[:, None] - new) ** 2).sum(0) / count)
-        width = np.where(count < 10, floor, np.clip(spread, floor, None))
-        share, moved = count / len(values), np.abs(new - grey).max()
+        flat = float((number * flat / span / total).sum() / every)
+        few = count < 10
+        new = np.where(fixed | few, grey, (weight * at[:, None]).sum(0) / count)
+        spread = np.sqrt((weight * (at[:, None] - new) ** 2).sum(0) / count)
+        width = np.where(few, noise, np.maximum(spread, floor))
+        share, moved = count / every, np.abs(new - grey).max()
         grey = new
-        if moved < 1e-4 * floor:
+        if moved < 1e-5 * noise:
             break
-    return grey, width, share, edges
+    return grey, width, share, flat
 
 
 def thresholds(
