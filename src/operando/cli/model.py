@@ -12,7 +12,7 @@ from operando.core.errors import InputError
 from .app import Verbose, app
 
 models = typer.Typer(
-    name="model", no_args_is_help=True, help="Run a model: film, symmetric, grain-selection, phase-field."
+    name="model", no_args_is_help=True, help="Run a model of an electrode, a cell, or of grains that grow."
 )
 app.add_typer(models)
 
@@ -202,3 +202,28 @@ def phase_field(
         from operando.show.growth_movie import write_growth
 
         typer.echo(f"{write_growth(read_results(output / 'results.nxs'), output / 'growth.gif')}")
+
+
+@models.command()
+def interlayer(
+    output: Folder = Path("model-interlayer"),
+    temperature: Annotated[float, typer.Option(help="Degrees C.")] = 25.0,
+    limit: Annotated[float, typer.Option(help="Softest that counts as soft, GPa.", min=0.1)] = 30.0,
+    seed_nm: Annotated[float, typer.Option(help="Thickness of the silicon seed.", min=1)] = 500.0,
+    seed_capacity: Annotated[float, typer.Option(help="Of the seed, mAh/cm2.", min=0)] = 0.25,
+    verbose: Verbose = False,
+) -> None:
+    """Which layer under the lithium favours which grain: bulk moduli, strain, texture, a silicon seed.
+
+    Example: operando model interlayer --limit 25
+    """
+    settings = _settings(locals())
+    from operando.flow import model_runs
+    from operando.terminal import Terminal
+
+    def make():
+        return model_runs.interlayer(
+            temperature_C=temperature, limit_GPa=limit, seed_nm=seed_nm, seed_mAh_cm2=seed_capacity
+        )
+
+    _finish(Terminal(verbose), "What lies under the lithium: model", settings, make, output)

@@ -16,6 +16,7 @@ from .sections import (
     CellSection,
     ComptonSection,
     CyclerSection,
+    EbsdSection,
     EpitaxySection,
     ImpedanceSection,
     LithiumSection,
@@ -38,6 +39,7 @@ class Experiment(Section):
     lithium: LithiumSection | None = None
     epitaxy: EpitaxySection | None = None
     compton: ComptonSection | None = None
+    ebsd: EbsdSection | None = None
 
     @model_validator(mode="after")
     def lithium_has_its_ring(self):

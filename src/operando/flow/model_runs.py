@@ -214,3 +214,29 @@ def symmetric(table: Path, *, area_cm2: float, **facts: float) -> dict[str, xr.D
             {"units": "V", "long_name": "measured voltage"},
         )
     return {"model/symmetric": found}
+
+
+def interlayer(
+    *, temperature_C: float, limit_GPa: float, seed_nm: float, seed_mAh_cm2: float
+) -> dict[str, xr.Dataset]:
+    """Bulk moduli against Li content, the winning grain of Li on each modulus, and a lithiated silicon seed layer."""
+    from operando import models
+
+    x = np.linspace(0, 1, 101)
+    low, high = models.design_window(limit_GPa=limit_GPa)
+    moduli = {
+        f"Li-{host}": models.bulk_modulus(x, host)["bulk_modulus"].values for host in ("Si", "Ag", "Au")
+    }
+    glass = models.bulk_modulus(x, "Si", amorphous=True)["bulk_modulus"].values
+    moduli["Li-Si, amorphous"] = np.where(x <= high, glass, np.nan)  # beyond it crystallises
+    modulus = xr.Dataset(
+        {"bulk_modulus": (("alloy", "x"), np.stack(list(moduli.values())), {"units": "GPa"})},
+        coords={"alloy": list(moduli), "x": ("x", x, {"units": "1", "long_name": "share of Li atoms"})},
+        attrs={"window": [low, high], "limit_GPa": limit_GPa},
+    )
+    stiffness = np.geomspace(14, 151, 120)
+    return {
+        "model/interlayer/modulus": modulus,
+        "model/interlayer/texture": models.texture(stiffness, temperature_K=temperature_C + 273.15),
+        "model/interlayer/seed": models.lithiated_seed(seed_nm, seed_mAh_cm2),
+    }

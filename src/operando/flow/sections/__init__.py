@@ -4,11 +4,13 @@ from .base import Section
 from .cell import CellSection, LayerSection, PhaseSection
 from .compton import ComptonSection
 from .cycler import CyclerSection, ImpedanceSection
+from .ebsd import EbsdSection
 from .epitaxy import EpitaxySection
 from .lithium import LithiumSection
 from .xrd import GridSection, RingSection, XrdSection
 
 __all__ = [
-    "CellSection", "ComptonSection", "CyclerSection", "EpitaxySection", "GridSection", "ImpedanceSection",
-    "LayerSection", "LithiumSection", "PhaseSection", "RingSection", "Section", "XrdSection",
+    "CellSection", "ComptonSection", "CyclerSection", "EbsdSection", "EpitaxySection", "GridSection",
+    "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection", "RingSection", "Section",
+    "XrdSection",
 ]  # fmt: skip

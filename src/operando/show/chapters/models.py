@@ -28,6 +28,8 @@ def chapter(results: Results) -> Chapter | None:
         _selection(found, groups)
     if "model/phase_field/film" in groups:
         _growth(found, groups)
+    if "model/interlayer/modulus" in groups:
+        _interlayer(found, groups)
     return found if found.figures else None
 
 
@@ -106,3 +108,16 @@ def _growth(found: Chapter, groups: dict[str, xr.Dataset]) -> None:
         f"Choice of the model: {key.removeprefix('choice: ')}: {value}." for key, value in film.attrs.items()
         if str(key).startswith("choice: ")
     ]  # fmt: skip
+
+
+def _interlayer(found: Chapter, groups: dict[str, xr.Dataset]) -> None:
+    place = "model/interlayer"
+    modulus, texture, seed = (groups[f"{place}/{name}"] for name in ("modulus", "texture", "seed"))
+    low, high = modulus.attrs["window"]
+    found.findings += [
+        f"Amorphous Li-Si is softer than {number(modulus.attrs['limit_GPa'])} GPa between {number(low, 2)} and "
+        f"{number(high, 2)} of Li atoms.",
+        f"The silicon seed takes {number(float(seed['capacity']))} mAh/g, which makes "
+        f"Li{number(float(seed['lithium_per_silicon']))}Si, {number(float(seed['thickness']))} µm thick.",
+    ]
+    found.figures.append(selection.interlayer(modulus, texture))

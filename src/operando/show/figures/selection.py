@@ -208,3 +208,32 @@ def crossover_words(crossover: xr.Dataset) -> str:
         f"The winner changes at {number(at, 3)} °C; with the errors of the inputs between {number(low, 3)} and "
         f"{number(high, 3)} °C (68 %), and in {100 * (1 - share):.0f} % of the draws it does not change at all."
     )
+
+
+@styled
+def interlayer(modulus: xr.Dataset, texture: xr.Dataset) -> Exhibit:
+    """Bulk modulus against Li content with the design window, and who wins on each modulus."""
+    figure = sheet(2.7)
+    left, right = panel(figure, 0.7, 0.5, 2.9, 1.9), panel(figure, 4.5, 0.5, 2.4, 1.9)
+    for k, name in enumerate(modulus["alloy"].values):
+        line = "--" if "amorphous" in str(name) else "-"
+        left.plot(modulus["x"].values, modulus["bulk_modulus"].sel(alloy=name).values, line, color=SERIES[k], lw=1.1,
+                  label=str(name))  # fmt: skip
+    low, high = modulus.attrs["window"]
+    left.axvspan(low, high, color=RULE, alpha=0.5, lw=0, zorder=0)
+    left.set(xlabel="share of Li atoms", ylabel="bulk modulus / GPa", ylim=(0, None))
+    left.legend(fontsize=6)
+    right.plot(texture["substrate"].values, texture["total"].values / 1e3, color=SERIES[0])
+    right.axhline(0, color=INK, lw=0.8)
+    one, two = texture.attrs["grains"]
+    right.set(xlabel="bulk modulus under the Li / GPa", ylabel=f"({one}) − ({two}) / kJ m⁻³")
+    return Exhibit(
+        "interlayer", "What lies under the lithium",
+        "Left: bulk modulus of alloys (Vegard for crystalline ones; the bow of amorphous Li-Si is a choice) and "
+        "the window "
+        f"of amorphous Li-Si softer than {number(modulus.attrs['limit_GPa'])} GPa (grey). Right: energy density "
+        "of grain "
+        f"({one}) less that of ({two}) on a layer of each modulus; above zero ({two}) wins. The lattice strain is a "
+        "supposition scaled from copper, see the model.",
+        "Bulk moduli of interlayers, and the winning grain.", figure, modulus.to_dataframe().reset_index(),
+    )  # fmt: skip
