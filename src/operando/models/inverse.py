@@ -97,7 +97,7 @@ def fit_parameters(
     found = least_squares(
         residuals, inside, bounds=(low, high),
         jac=lambda free: slopes_of(residuals, free, low, high, step, central=False),
-        x_scale=np.array([1.0 if p.log else p.high - p.low for p in parameters]), xtol=1e-5, ftol=1e-7, gtol=1e-10,
+        x_scale=np.array([1.0 if p.log else p.high - p.low for p in parameters]), xtol=1e-5, ftol=1e-5, gtol=1e-10,
     )  # fmt: skip
     scale = np.array([1.0 if p.log else p.high - p.low for p in parameters])
     slopes = slopes_of(residuals, found.x, low, high, step) * scale
