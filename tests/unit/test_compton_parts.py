@@ -247,6 +247,18 @@ def test_fit_gives_back_amounts_and_refuses_equal_templates():
         compton.fit_components(part, {"Li": t["Li"]})
 
 
+def test_profile_is_the_blurred_theory_and_says_so():
+    response = compton.response(CAMERA, MOMENTA, exit_paths_um={"Fe": (500.0, 7.87)})
+    counts = labelled(compton.template("LiNi0.6Mn0.2Co0.2O2", response, 0.905) * 1e6, "p_z")
+    theory = compton.atomic_profile("LiNi0.6Mn0.2Co0.2O2", P, 0.905)
+    found = compton.compton_profile(counts, response, electrons=theory.sum() * 0.1)
+    assert np.allclose(found["profile"], theory, rtol=2e-3)
+    assert np.allclose(found["profile"], found["profile"][::-1], rtol=1e-6)  # the response took the tilt out
+    assert abs(counts.values[20] / counts.values[-21] - 1) > 0.02
+    assert np.allclose(found["profile_err"] / found["profile"], 1 / np.sqrt(counts))
+    assert "not deconvolved" in found.attrs["resolution"]
+
+
 def test_transmission_is_beer_lambert():
     mu = np.full((3, 10, 4), 2.0)
     beam = compton.beam_transmission(mu, 100.0)

@@ -212,7 +212,7 @@ def compare_rates(
     slow, fast = a - b, c - d
     spread = np.hypot(np.hypot(da, db), slow / fast * np.hypot(dc, dd))
     return {
-        "residual_reduction": (1 - b / d, abs(b / d) * float(np.hypot(db / b if b else 0.0, dd / d))),
+        "residual_reduction": (1 - b / d, float(np.hypot(db, dd * b / d) / abs(d))),
         "extraction_ratio": (slow / fast, float(spread / abs(fast))),
         "extracted_slow": (slow, float(np.hypot(da, db))), "extracted_fast": (fast, float(np.hypot(dc, dd))),
         "residual_slow": (b, db), "residual_fast": (d, dd),

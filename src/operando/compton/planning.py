@@ -58,12 +58,11 @@ class Plan:
     @property
     def fractions(self) -> tuple[float, float, float]:
         """alpha, beta, gamma of the three heights."""
-        anode = self.transmission[2] and 1.0
         separator2 = self.separator_um - self.clear_um
         alpha = 1 - max(separator2, 0.0) / self.sheet_um
         beta = 1 - (self.cathode_um + self.separator_um) / self.sheet_um
         gamma = self.separator_um / separator2 if separator2 > 0 else 1.0
-        return alpha * anode, beta * anode, gamma
+        return alpha, beta, gamma
 
 
 def expected_counts(plan: Plan, exposure_s: float, x: float | None = None) -> dict[str, np.ndarray]:
