@@ -353,5 +353,7 @@ def test_plan_scales_and_is_checked():
     assert np.isnan(errors[0, 0])
     with pytest.raises(InputError):
         compton.Plan(CAMERA, -1.0)
+    with pytest.raises(InputError, match="distance"):
+        compton.Plan(replace(CAMERA, distance_mm=None), 1e10)
     with pytest.raises(InputError):
         compton.exposure_for(plan, 0.0)

@@ -52,6 +52,10 @@ class Plan:
     def __post_init__(self) -> None:
         if min(self.flux_per_s_mm2, self.cathode_um, self.sheet_um) <= 0:
             raise InputError("flux, thickness and sheet must be positive", where="Plan")
+        if self.pinhole.distance_mm is None:
+            raise InputError(
+                "the distance of the pinhole is not known", where="Plan", fix="Give Pinhole(distance_mm=...)."
+            )
         if self.cathode_um + self.separator_um >= self.sheet_um:
             raise InputError("the sheet must be higher than cathode and separator together", where="Plan")
 
