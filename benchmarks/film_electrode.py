@@ -42,12 +42,11 @@ def figures(cell: FilmCell) -> str:
     charged = film.isel(time=np.nonzero(film.step.values == 0)[0][-1])
     moving = film.where((film.step == 0) & (film.front < 18.5) & (film.front > 1.5), drop=True)
     q = float(charged.areal_capacity)
-    fast, slow, wide = (
-        float(v) for v in (moving.front_speed.max(), moving.front_speed.min(), moving.front_width.max())
-    )
+    speed_, wide = moving.front_speed, float(moving.front_width.max())
+    left, at_45 = float(film.areal_capacity[-1]), float(film.areal_capacity.interp(time=2700))
     return (
-        f"{fast:.1f} -> {slow:.1f} | {wide:.1f} | {float(film.areal_capacity.interp(time=2700)):.3f} | {q:.3f} | {float(film.insulating[-1]):.1f} | "
-        f"{1 - float(film.areal_capacity[-1]) / q:.3f} | {film.attrs['mass_balance']:.0e}"
+        f"{float(speed_.max()):.1f} -> {float(speed_.min()):.1f} | {wide:.1f} | {at_45:.3f} | {q:.3f} | "
+        f"{float(film.insulating[-1]):.1f} | {1 - left / q:.3f} | {film.attrs['mass_balance']:.0e}"
     )
 
 

@@ -107,6 +107,21 @@ def test_the_papers_fit():
     assert abs(still[-1]) < abs(truth[-1]) - 0.02  # fixed contact misses the polarisation
 
 
+def test_search_steps_back_where_the_model_has_no_answer():
+    """A model that refuses large values is still fitted: the search takes smaller steps."""
+
+    def model(values):
+        if values["a"] > 3.0:
+            raise InputError("no solution here")
+        return {"y": np.linspace(0, 1, 20) * values["a"] ** 3}
+
+    exact = Measured(np.linspace(0, 1, 20) * 2.5**3, 0.01)
+    fit = fit_parameters(model, [Parameter("a", 0.3, 0.01, 100.0)], {"y": exact})
+    assert float(fit.value[0]) == pytest.approx(2.5, rel=1e-3)
+    with pytest.raises(InputError, match="no solution here"):
+        fit_parameters(model, [Parameter("a", 5.0, 0.01, 100.0)], {"y": exact})
+
+
 def test_wrong_model_is_flagged(rng):
     data = noisy(rng)
     bent = data["voltage"].values + 0.05 * np.sin(TIME / 3000)

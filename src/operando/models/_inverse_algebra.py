@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from operando.core.errors import InputError
+
 
 def slopes_of(
     function, free: np.ndarray, low: np.ndarray, high: np.ndarray, step: float, central: bool = True
@@ -18,7 +20,14 @@ def slopes_of(
             columns.append((function(up) - here) / (up[k] - free[k]))
         else:
             columns.append((function(up) - function(down)) / (up[k] - down[k]))
-    return np.stack(columns, 1)
+    slopes = np.stack(columns, 1)
+    if not np.isfinite(slopes).all():
+        bad = int(np.argmax(~np.isfinite(slopes).all(0)))
+        raise InputError(
+            f"the model has no answer beside the best values found so far (parameter number {bad + 1})",
+            where="fit_parameters", fix="Narrow the bounds, or start nearer.",
+        )  # fmt: skip
+    return slopes
 
 
 def covariance_of(information: np.ndarray) -> np.ndarray:

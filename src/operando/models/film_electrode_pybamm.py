@@ -75,11 +75,8 @@ def _why(state, step: Step, cell: FilmCell, part: dict, where: str) -> str:
             f"after {part['time'][-1]:.0f} s", where=where,
             fix="Give a curve that reaches further, or a step that ends earlier.",
         )  # fmt: skip
-    if "plated" in said:
-        raise InputError(
-            f"all plated lithium was stripped after {part['time'][-1]:.0f} s", where=where,
-            fix="Charge first, or end the step earlier.",
-        )  # fmt: skip
+    if "plated" in said and part["charge"][0] < 1:  # C/m2, 0.03 uAh/cm2
+        raise InputError("there is no plated lithium to strip", where=where, fix="Charge first.")
     return "time" if "final time" in said else said.removeprefix("event: ")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from operando.core.errors import InputError
+from operando.core.errors import InputError, OperandoError
 from operando.core.flags import Flag, flag_variable
 
 from ._inverse_algebra import covariance_of, slopes_of
@@ -126,7 +126,8 @@ class _Residuals:
     def __init__(
         self, model: Model, parameters: Sequence[Parameter], measured: Mapping[str, Measured]
     ) -> None:
-        self.model, self.parameters, self.measured = model, parameters, measured
+        self.model, self.parameters = model, parameters
+        self.size: int | None = None
         self.keep = {}
         for name, data in measured.items():
             values, sigma = np.broadcast_arrays(np.asarray(data.values, float), np.asarray(data.sigma, float))
@@ -148,7 +149,15 @@ class _Residuals:
         return parts
 
     def __call__(self, free: np.ndarray) -> np.ndarray:
-        return np.concatenate(list(self.parts(free).values()))
+        """NaN where the model has no answer after a first one: the search then takes a smaller step."""
+        try:
+            found = np.concatenate(list(self.parts(free).values()))
+        except OperandoError:
+            if self.size is None:
+                raise
+            return np.full(self.size, np.nan)
+        self.size = len(found)
+        return found
 
 
 def _result(parameters, found, slopes, scale, residuals: _Residuals, known: float) -> xr.Dataset:
