@@ -3,7 +3,8 @@
 from operando.core.lazy import lazy
 
 _HOME = {
-    "symmetric_cell": ["SymmetricCell", "Interface", "overpotential", "cell_voltage", "interface_from_maps"],
+    "symmetric_cell": ["SymmetricCell", "Interface", "overpotential", "cell_voltage"],
+    "symmetric_faces": ["interface_from_maps"],
     "inverse": ["Parameter", "Measured", "fit_parameters"],
     "inverse_settle": ["Candidate", "what_would_settle"],
     "inverse_cells": ["film_predictor", "symmetric_predictor", "fit_symmetric_maps"],

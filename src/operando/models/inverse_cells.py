@@ -13,7 +13,8 @@ from .film_electrode import FilmCell, Step, simulate_film
 from .film_electrode_ocv import Diffusion
 from .film_electrode_profiles import film_on_grid
 from .inverse import Measured, Model, Parameter, fit_parameters
-from .symmetric_cell import Interface, SymmetricCell, cell_voltage, interface_from_maps
+from .symmetric_cell import Interface, SymmetricCell, cell_voltage
+from .symmetric_faces import interface_from_maps
 
 FILM_NAMES = (
     "exchange_A_per_m2",
