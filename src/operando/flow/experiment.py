@@ -18,6 +18,7 @@ from .sections import (
     CyclerSection,
     EbsdSection,
     EpitaxySection,
+    FilmModelSection,
     ImpedanceSection,
     LithiumSection,
     PhaseSection,
@@ -40,6 +41,7 @@ class Experiment(Section):
     epitaxy: EpitaxySection | None = None
     compton: ComptonSection | None = None
     ebsd: EbsdSection | None = None
+    film_model: FilmModelSection | None = None
 
     @model_validator(mode="after")
     def lithium_has_its_ring(self):

@@ -30,7 +30,12 @@ log = logging.getLogger("operando.flow")
 KEPT, RESOLVED = "experiment.toml", "# as resolved from "
 
 #: techniques: section of the experiment file, and the recipe `(job, groups, table)` that adds its groups, in this order
-RECIPES = {"xrd": "microxrd:micro_xrd", "compton": "compton_imaging:compton_imaging", "ebsd": "ebsd:ebsd"}
+RECIPES = {
+    "xrd": "microxrd:micro_xrd",
+    "compton": "compton_imaging:compton_imaging",
+    "ebsd": "ebsd:ebsd",
+    "film_model": "film_model:film_model",
+}
 
 
 def _silent(*_: Any) -> None:

@@ -6,11 +6,12 @@ from .compton import ComptonSection
 from .cycler import CyclerSection, ImpedanceSection
 from .ebsd import EbsdSection
 from .epitaxy import EpitaxySection
+from .film_model import FilmModelSection
 from .lithium import LithiumSection
 from .xrd import GridSection, RingSection, XrdSection
 
 __all__ = [
-    "CellSection", "ComptonSection", "CyclerSection", "EbsdSection", "EpitaxySection", "GridSection",
-    "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection", "RingSection", "Section",
-    "XrdSection",
+    "CellSection", "ComptonSection", "CyclerSection", "EbsdSection", "EpitaxySection", "FilmModelSection",
+    "GridSection", "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection", "RingSection",
+    "Section", "XrdSection",
 ]  # fmt: skip

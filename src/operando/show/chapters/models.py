@@ -24,6 +24,8 @@ def chapter(results: Results) -> Chapter | None:
     for name, add in (("model/film", _film), ("model/symmetric", _symmetric)):
         if name in groups:
             add(found, groups[name])
+    if "model/film/compare" in groups:
+        _compared(found, groups["model/film/compare"])
     if "model/grain_selection/scan" in groups:
         _selection(found, groups)
     if "model/phase_field/film" in groups:
@@ -38,7 +40,6 @@ def _film(found: Chapter, data: xr.Dataset) -> None:
     speed = data["front_speed"].values[charge]
     good = np.isfinite(speed)
     capacity = data["areal_capacity"].values
-    found.measured.append("Nothing was measured: this is a model of a film electrode.")
     if good.any():
         found.findings.append(
             f"The front moves at {number(float(speed[good][0]))} nm/s at first and at "
@@ -121,3 +122,12 @@ def _interlayer(found: Chapter, groups: dict[str, xr.Dataset]) -> None:
         f"Li{number(float(seed['lithium_per_silicon']))}Si, {number(float(seed['thickness']))} µm thick.",
     ]
     found.figures.append(selection.interlayer(modulus, texture))
+
+
+def _compared(found: Chapter, data: xr.Dataset) -> None:
+    found.findings.append(
+        f"Measured and modelled profiles of {data.attrs.get('family', 'the family')} differ by a reduced chi-square of "
+        f"{number(float(data['goodness']))} over {int(data['dof']):,} points; the largest residual is "
+        f"{number(float(data['worst']))} σ."
+    )
+    found.figures.append(figures.film_compared(data))

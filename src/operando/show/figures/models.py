@@ -6,7 +6,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..style import LATTICE, RULE, SERIES, SOFT, Exhibit, edges, panel, sheet, styled
+from ..style import (
+    CHANGE,
+    LATTICE,
+    RULE,
+    SERIES,
+    SOFT,
+    Exhibit,
+    edges,
+    hatch_missing,
+    panel,
+    sheet,
+    styled,
+)
 from ..text import time_unit
 
 PARTS = ("kinetic_top", "kinetic_bottom", "electrolyte", "interphase", "constriction")
@@ -120,4 +132,48 @@ def symmetric(data: xr.Dataset) -> Exhibit:
         "constriction), the "
         "same with contact as it was at first, and below what the voltage is made of.",
         "Modelled voltage and its parts against time.", figure, data[names].to_dataframe().reset_index(),
+    )  # fmt: skip
+
+
+@styled
+def film_compared(data: xr.Dataset) -> Exhibit:
+    """Measured and modelled profiles at some times, and all residuals in units of the error."""
+    figure = sheet(4.6)
+    per, unit = time_unit(data["time"].values)
+    known = np.flatnonzero(np.isfinite(data["residual"].transpose("time", "z").values).any(1))
+    chosen = known[np.linspace(0, len(known) - 1, min(4, len(known))).astype(int)]
+    z = data["z"].values
+    seen = z[np.isfinite(data["residual"].transpose("time", "z").values).any(0)]
+    for k, i in enumerate(chosen):
+        axes = panel(figure, 0.7 + 1.68 * k, 2.75, 1.5, 1.55)
+        one = data.isel(time=i)
+        axes.errorbar(
+            z, one["measured"].values, one["measured_err"].values, fmt="o", ms=2.2, color=SERIES[0], lw=0.6
+        )
+        axes.plot(z, one["modelled"].values, color=SERIES[1], lw=1.1)
+        axes.set_title(f"{float(one['time']) / per:.3g} {unit}", fontsize=7)
+        axes.set(xlabel="z / µm", ylim=(0.35, 1.05), xlim=(seen.min() - 2, seen.max() + 2))
+        axes.tick_params(labelleft=k == 0)
+        if k == 0:
+            axes.set_ylabel("x")
+    names = ["measured", "measured_err", "modelled", "residual"]
+    axes = panel(figure, 0.7, 0.5, 5.6, 1.6)
+    shown = np.ma.masked_invalid(data["residual"].transpose("z", "time").values)
+    span = max(5.0, float(np.nanpercentile(np.abs(shown.filled(np.nan)), 95)))
+    hatch_missing(axes)
+    image = axes.pcolormesh(edges(data["time"].values / per), edges(z), shown, cmap=CHANGE, vmin=-span, vmax=span,
+                            rasterized=True)  # fmt: skip
+    axes.set(xlabel=f"time / {unit}", ylabel="z / µm")
+    bar = figure.colorbar(image, cax=panel(figure, 6.4, 0.5, 0.1, 1.6))
+    bar.outline.set_visible(False)
+    bar.set_label("(measured − modelled) / σ")
+    return Exhibit(
+        "film-compared", "Measured and modelled lithium content",
+        "Above: mean over the columns (points, 1σ without the error that the calibration gives to all alike) and "
+        "the model on "
+        "the same grid (line). Below: residuals in units of that error. A front that the image shows wider than "
+        "the model is "
+        "not explained by it.",
+        "Measured and modelled profiles with residuals.", figure,
+        data[names].to_dataframe().reset_index(),
     )  # fmt: skip
