@@ -5,6 +5,11 @@ from operando.core.lazy import lazy
 _HOME = {
     "conductivity": ["effective_conductivity", "effective_conductivities"],
     "tortuosity": ["tortuosity_factor", "tortuosity_map"],
+    "fields": ["potential_field", "hot_spot_field", "flux_ratio"],
+    "stiffness": ["effective_stiffness", "isotropic_stiffness"],
+    "bounds": ["conductivity_bounds", "modulus_bounds"],
+    "domains": ["polycrystal", "pore_size"],
+    "factors": ["microstructure_factors", "compare_with_synthetic"],
     "constriction": ["Slab", "contact_current", "constriction_series"],
 }
 

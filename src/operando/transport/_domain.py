@@ -71,12 +71,13 @@ def _open_only(k: np.ndarray) -> tuple[np.ndarray, float]:
 def _solved(k, scale, source, low, high, u0, tolerance, fraction, keep) -> Flow:
     """In float32; again in float64 if the rounding keeps the fluxes from agreeing (contrasts over some 10^4)."""
     peak = float(k.max())
-    inputs = (k / peak, scale, source / peak, low / peak, high / peak)
-    flow = None
+    inputs = (k / peak, source / peak, low / peak, high / peak, u0)
+    flow = NOTHING
     for dtype in (np.float32, np.float64):
-        kk, s, *planes = (np.ascontiguousarray(a, float if a is scale else dtype) for a in inputs)
-        first = np.ascontiguousarray(u0, dtype)
-        u, flux, power, steps, falls = _kernels.solve(kk, s, *planes, first, 0.9 * tolerance, MOST_STEPS)
+        kk, inlet, first, last, guess = (np.ascontiguousarray(a, dtype) for a in inputs)
+        u, flux, power, steps, falls = _kernels.solve(
+            kk, scale, inlet, first, last, guess, 0.9 * tolerance, MOST_STEPS
+        )
         flow = _judged(u, flux, power, steps, falls, source / peak, low, peak, tolerance, fraction)
         if flow.converged:
             break

@@ -52,7 +52,7 @@ def keep_marked(open_):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def percolating(open_):
-    """Close, in place, all voxels of `open_` (uint8) that do not lead from the first slab to the last; returns the rest."""
+    """Close, in place, the voxels (uint8) that do not lead from the first slab to the last; returns how many do."""
     queue = np.empty(open_.size, np.int64)
     flood(open_, False, queue)
     keep_marked(open_)

@@ -47,7 +47,7 @@ def effective_conductivity(
     check_tolerance(tolerance, where)
     jobs = [along(k, spacing, axis) for axis in axes]
     with ThreadPoolExecutor(max(1, min(workers, len(jobs)))) as pool:
-        flows = list(pool.map(lambda job: _domain.between_electrodes(*job, tolerance), jobs))
+        flows = list(pool.map(lambda job: _domain.between_electrodes(job[0], job[1], tolerance), jobs))
     geometry = [conductance_factor(a.shape, s) for a, s in jobs]
     return as_dataset(flows, geometry, ("direction",), (len(jobs),), units).assign_coords(
         direction=[DIRECTIONS[axis] for axis in axes]

@@ -96,7 +96,8 @@ def _phase_of(volume, phase, where: str) -> tuple[np.ndarray, np.ndarray | None]
         missing = unknown if unknown.any() else None
         if not (unknown | (values == np.round(values))).all():
             raise InputError(
-                "the volume holds grey values, not labels", where=where, fix="Segment it first, or give volume > threshold."
+                "the volume holds grey values, not labels", where=where,
+                fix="Segment it first, or give volume > threshold.",
             )  # fmt: skip
     wanted = np.atleast_1d(phase)
     return (values == wanted[0]) if len(wanted) == 1 else np.isin(values, wanted), missing
