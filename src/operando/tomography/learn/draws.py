@@ -1,0 +1,142 @@
+"""Label volumes drawn from probabilities, wrong together where neighbours are wrong together, and measures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+from scipy.special import ndtr
+
+from ...core.errors import InputError
+from ..volume import check_volume, quantity
+from .probability import known_voxels
+
+AXES = ("z", "y", "x")
+
+
+def residual_correlation(probabilities: xr.DataArray, truth: xr.DataArray, *, reach: int = 12) -> xr.Dataset:
+    """How far errors of a calibrated segmentation go together: correlation of residuals along each axis.
+
+    c(h) = sum r_i r_(i+h) / sum sqrt(v_i v_(i+h)),  r = [phase is true] - p,  v = p (1 - p), over all phases
+
+    truth   training labels (0 not known) of voxels that were not trained on
+
+    Over `axis` and `lag` (voxels) `correlation`; over `axis` `sigma_vox`: width of the Gaussian filter that turns
+    white noise into a field whose correlation exp(-h^2 / 4 sigma^2) has the same sum over lags, for `draw_labels`.
+    The correlation of truncated fields is a little below that of the field, so draws scatter a little too little.
+    """
+    known_voxels(probabilities, truth, where="residual_correlation")
+    p = probabilities.transpose("phase", *AXES).values.astype(np.float64)
+    label = truth.transpose(*AXES).values.astype(np.int64) - 1
+    known = label >= 0
+    residual = (np.arange(len(p))[:, None, None, None] == label) - p
+    residual[:, ~known] = 0
+    deviation = np.sqrt(p * (1 - p)) * known
+    value = np.full((3, reach + 1), np.nan)
+    for axis in range(3):
+        for lag in range(min(reach, label.shape[axis] - 1) + 1):
+            a, b = slice(None, label.shape[axis] - lag), slice(lag, None)
+            cut = [slice(None)] * (axis + 1)
+            below = (deviation[(*cut, a)] * deviation[(*cut, b)]).sum()
+            value[axis, lag] = (
+                (residual[(*cut, a)] * residual[(*cut, b)]).sum() / below if below > 0 else np.nan
+            )
+    relative = value / value[:, :1]
+    positive = np.where(np.cumprod(np.nan_to_num(relative, nan=-1.0) > 0, axis=1).astype(bool), relative, 0)
+    summed = np.maximum(positive.sum(1) - 0.5, 0)  # of lags from 0 on, 0 by half: integral of one side
+    sigma = np.where(positive[:, 1:].any(1), summed / np.sqrt(np.pi), 0.0)
+    return xr.Dataset(
+        {
+            "correlation": quantity(
+                value, ("axis", "lag"), "1", "correlation of residuals; 1 at lag 0 if calibrated"
+            ),
+            "sigma_vox": quantity(sigma, "axis", "voxel", "width of the filter for draws"),
+        },
+        coords={"axis": list(AXES), "lag": ("lag", np.arange(reach + 1), {"units": "voxel"})},
+    )
+
+
+def draw_labels(
+    probabilities: xr.DataArray, sigma_vox: tuple[float, float, float] | xr.DataArray, *, rng: np.random.Generator,
+    draws: int = 20,
+) -> Iterator[xr.DataArray]:  # fmt: skip
+    """Label volumes (z, y, x) in turn, each voxel with its probabilities, neighbours alike over `sigma_vox`.
+
+    label = first k with sum_(j<=k) p_j > Phi(g),   g a Gaussian field of unit variance and width sigma (z, y, x)
+
+    Phases should be in an order in which those that are confused lie side by side. Labels are as of `most_likely`.
+    Raises InputError for NaN and probabilities that do not sum to 1.
+    """
+    p = probabilities.transpose("phase", *AXES)
+    values = p.values
+    if not np.isfinite(values).all() or abs(values.sum(0) - 1).max() > 0.01:
+        raise InputError("probabilities hold NaN or do not sum to 1", where="draw_labels")
+    widths = np.asarray(sigma_vox, float).ravel()
+    if widths.shape != (3,) or (widths < 0).any() or not np.isfinite(widths).all():
+        raise InputError(f"widths {widths}", where="draw_labels", fix="Give three widths in voxels, z, y, x.")
+    edges = np.cumsum(values, 0)[:-1]
+    attrs = {"units": "1", "phases": [str(n) for n in p["phase"].values], "rule": "drawn from probabilities"}
+    if "voxel_um" in p.attrs:
+        attrs["voxel_um"] = p.attrs["voxel_um"]
+    like = p.isel(phase=0, drop=True)
+    for _ in range(draws):
+        level = ndtr(_field(like.shape, widths, rng))
+        yield like.copy(data=(level >= edges).sum(0).astype(np.uint8)).assign_attrs(attrs)
+
+
+def _field(shape: tuple[int, ...], widths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian field of unit variance: white noise, filtered and divided by the norm of the filter."""
+    spare = np.ceil(4 * widths).astype(int)
+    white = rng.standard_normal([n + 2 * s for n, s in zip(shape, spare, strict=True)], dtype=np.float32)
+    field = gaussian_filter(white, widths, mode="wrap", truncate=4)
+    field = field[tuple(slice(s, s + n) for s, n in zip(spare, shape, strict=True))]
+    norm = 1.0
+    for width in widths:
+        spike = np.zeros(2 * int(np.ceil(4 * width)) + 3)
+        spike[len(spike) // 2] = 1
+        norm *= np.sqrt((gaussian_filter(spike, width, truncate=4) ** 2).sum()) if width else 1.0
+    return field / norm
+
+
+def measure_by_draws(
+    probabilities: xr.DataArray, measure: Callable[[xr.DataArray], Mapping[str, float] | float],
+    sigma_vox: tuple[float, float, float] | xr.DataArray, *, rng: np.random.Generator, draws: int = 20,
+    units: Mapping[str, str] | str = "1",
+) -> xr.Dataset:  # fmt: skip
+    """Any measure of a segmentation with the error of its calibrated probabilities.
+
+    measure     of a label volume: a number, or numbers by name
+    sigma_vox   `residual_correlation(...)["sigma_vox"]`
+
+    For each name (one number is called "measure"): the name itself (of the likeliest labels), `<name>_corrected` (mean
+    over draws), `<name>_err` (spread over draws). Valid as far as the probabilities are calibrated for this image; a
+    measure of fine surfaces (roughness, contact by single voxels) also feels how rough drawn surfaces are: compare
+    with `corrected_measure`. Raises InputError for fewer than two draws and a measure that gives NaN.
+    """
+    from .probability import most_likely
+
+    if draws < 2:
+        raise InputError(f"{draws} draws give no error", where="measure_by_draws")
+
+    def named(labels: xr.DataArray) -> dict[str, float]:
+        found = measure(check_volume(labels, where="measure_by_draws"))
+        return (
+            {k: float(v) for k, v in found.items()}
+            if isinstance(found, Mapping)
+            else {"measure": float(found)}
+        )
+
+    best = named(most_likely(probabilities))
+    each = [named(labels) for labels in draw_labels(probabilities, sigma_vox, rng=rng, draws=draws)]
+    result = xr.Dataset(attrs={"draws": draws})
+    for name, value in best.items():
+        drawn = np.array([e[name] for e in each])
+        if not np.isfinite(drawn).all():
+            raise InputError(f"{name!r} is not a number in some draws", where="measure_by_draws")
+        unit = units if isinstance(units, str) else units.get(name, "1")
+        result[name] = quantity(value, (), unit, "of the likeliest labels")
+        result[f"{name}_corrected"] = quantity(float(drawn.mean()), (), unit, "mean over draws")
+        result[f"{name}_err"] = quantity(float(drawn.std(ddof=1)), (), unit, "spread over draws")
+    return result
