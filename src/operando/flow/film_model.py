@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray as xr
 
 from operando import models
 from operando.core.errors import ExperimentError
+from operando.echem import Clock
 
 from .sections.film_model import FilmModelSection, StepSection
 
@@ -33,7 +35,7 @@ def film_model(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
             f"no lithium content of family {section.family!r} to compare with; there is {', '.join(known) or 'none'}",
             where="film_model.family", fix="Give [lithium] with that family, or name another.",
         )  # fmt: skip
-    begins, (height, thickness) = _start(section, groups), _film(job, section)
+    begins, (height, thickness) = _start(section, groups, table), _film(job, section)
     cell = models.FilmCell(
         film_um=thickness, start_x=section.start_x, conductivity_S_per_cm=section.conductivity_S_per_cm,
         diffusion=models.Diffusion.two_phase(section.diffusivity_poor, section.diffusivity_rich),
@@ -66,16 +68,22 @@ def _measured(lithium: xr.Dataset, family: str) -> xr.Dataset:
     return models.mean_profiles(data)
 
 
-def _start(section: FilmModelSection, groups: dict[str, xr.Dataset]) -> float:
-    """When the first step begins, s since the first frame: as stated, or the first row with current."""
+def _start(section: FilmModelSection, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> float:
+    """When the first step begins, s since the first frame: as stated, or the first current of the record."""
     if section.start_s is not None:
         return section.start_s
-    rows = groups.get("clock/rows")
-    if rows is not None:
-        time, current = groups["xrd"]["row_time"].values.ravel(), np.abs(rows["current"].values.ravel())
-        on = time[np.isfinite(current) & (current > ONSET * np.nanmax(current))]
+    clock = groups.get("clock", xr.Dataset())
+    if table is not None and "utc" in clock and np.isfinite(table["utc"].values).all():
+        current = np.abs(table["current"].values)
+        on = table["utc"].values[current > ONSET * np.nanmax(current)]
         if len(on):
-            return float(on.min())
+            told = {
+                key: float(clock.attrs.get(f"clock_{key}", 0.0))
+                for key in ("offset_s", "drift", "reference_utc")
+            }
+            stated = Clock(told["offset_s"], 0.0, told["drift"], reference_utc=told["reference_utc"])
+            first = datetime.fromisoformat(groups["xrd"].attrs["epoch"]).timestamp()
+            return float(stated.to_detector(np.array([on.min()]))[0] - first)
     raise ExperimentError(
         "nothing tells when the charge begins", where="film_model",
         fix="Give start_s, in seconds since the first frame, or a [cycler] with an absolute clock.",
