@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -47,6 +47,11 @@ def reduce_frames(
             raise
         raise ReadError(error.what, where=f"{frames.name}, {error.where}", fix=error.fix) from error
     speed = (stop - start) / (time.perf_counter() - begun)
+    return kept_sums(sums, rings).assign_attrs({DETAIL: f"{stop - start} frames at {speed:.0f} frames/s"})
+
+
+def kept_sums(sums: Mapping[str, Sums], rings: Sequence[Ring]) -> xr.Dataset:
+    """What is kept of the sums of one pass, as `reduce_frames` tells."""
     found: dict[str, xr.DataArray] = {}
     for name in ("total_counts", "monitor"):
         _put(found, name, sums[name])
@@ -54,7 +59,7 @@ def reduce_frames(
     for ring in rings:
         for name, part in _of_ring(ring, sums[ring.name]):
             _put(found, f"{ring.name}_{name}", part)
-    return xr.Dataset(found, attrs={DETAIL: f"{stop - start} frames at {speed:.0f} frames/s"})
+    return xr.Dataset(found)
 
 
 def _of_ring(ring: Ring, window: Sums) -> Iterator[tuple[str, Sums]]:
