@@ -19,22 +19,58 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
         "operando-demo"
     ),
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every technique: film, symmetric cell, coin cell.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Another seed makes another cell.", min=0)] = 1,
     browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in the browser.")] = True,
     verbose: Verbose = False,
 ) -> None:
     """Make a small twin experiment, analyse it, open the report. No data needed.
 
-    Example: operando demo
+    Example: operando demo --all
     """
     from operando.terminal import Terminal
 
     terminal = Terminal(verbose)
     with terminal:
-        _twin_of_demo(terminal, output / "data", seed)
-    page = analyse(terminal, output / "data" / "experiment.toml", output / "run", {})
+        if everything:
+            file = _all_twins(terminal, output / "all", seed)
+        else:
+            _twin_of_demo(terminal, output / "data", seed)
+            file = output / "data" / "experiment.toml"
+    page = analyse(terminal, file, output / ("run-all" if everything else "run"), {})
     if browse and sys.stdout.isatty():
         typer.launch(page.resolve().as_uri())
+
+
+#: sections of each twin that the demo of all techniques takes; film and cells are different cells
+ALL = (
+    ("film", ("cell", "phases", "cycler", "xrd", "lithium", "epitaxy")), ("symmetric", ("tomography",)),
+    ("coin", ("compton",)),
+)  # fmt: skip
+
+
+def _all_twins(terminal, folder: Path, seed: int) -> Path:
+    """The twins of all techniques, each where it is not yet, and an experiment file that names them all."""
+    import shutil
+
+    from operando.flow.together import joined
+
+    for part, _ in ALL:
+        if not (folder / part).exists():
+            partial = folder / f"{part}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            if part == "film":
+                _simulate(terminal, "demo", partial, seed)
+            else:
+                _simulate_other(terminal, part, "demo", partial, seed, "", {})
+            partial.rename(folder / part)
+        terminal.say("twin", str(folder / part))
+    model = {"family": "perp", "steps": [{"hold": 4.3, "hours": 2.3}], "blur_um": 0.9}
+    file = folder / "experiment.toml"
+    file.write_text(joined(folder, ALL, "Three twins: film, symmetric cell, coin cell", film_model=model))
+    return file
 
 
 def _twin_of_demo(terminal, folder: Path, seed: int) -> None:
