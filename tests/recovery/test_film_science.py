@@ -10,25 +10,6 @@ from operando.flow.experiment import load_experiment
 from operando.flow.science import fronts, layers, lithium_content
 from operando.twin.film import FilmCell, simulate
 
-# what c of this film is at x = 1, at both ends of its two-phase range, and at the end of charge
-ANCHORS = [[14.00, 1.0], [14.0032, 0.935], [14.13, 0.75], [14.32, 0.5]]
-LITHIUM = f'\n[lithium]\nring = "LCO003"\nfamilies = ["perp"]\nanchors = {ANCHORS}\n'
-
-
-def asked(folder):
-    """The experiment of the twin, with the science asked for."""
-    text = (
-        (folder / "experiment.toml")
-        .read_text()
-        .replace("half_width_deg = 10 }", 'half_width_deg = 10, front = "lattice" }', 1)
-    )
-    lines = [
-        line.replace(" },", ", layer = true },") if '"Ti100"' in line else line for line in text.splitlines()
-    ]
-    path = folder / "science.toml"
-    path.write_text("\n".join(lines) + LITHIUM)
-    return path
-
 
 @pytest.fixture(scope="module")
 def charged(tmp_path_factory):
@@ -37,7 +18,7 @@ def charged(tmp_path_factory):
         maps=11, map_period_s=240.0, columns=4, seed=3, initial_rest_s=300.0, mean_counts=1.2
     )
     truth = simulate(cell, folder)
-    _, results = run(asked(folder))
+    _, results = run(folder / "experiment.toml")
     return results.groups, truth, folder
 
 
@@ -127,11 +108,11 @@ def test_what_cannot_be_asked_for_is_said(charged, tmp_path):
     _, _, folder = charged
     for change, words in (
         (('ring = "LCO003"\nfamilies', 'ring = "LCO009"\nfamilies'), "LCO009"),
-        (('front = "lattice"', 'front = "fraction"'), "phases = 2"),
+        (('phases = 2, front = "lattice"', 'front = "fraction"'), "phases = 2"),
         (("[14.13, 0.75]", "[14.13]"), "an anchor is"),
     ):
         path = folder / "wrong.toml"
-        path.write_text((folder / "science.toml").read_text().replace(*change))
+        path.write_text((folder / "experiment.toml").read_text().replace(*change))
         with pytest.raises(ExperimentError, match=words):
             load_experiment(path)
 
@@ -140,7 +121,7 @@ def test_maps_of_few_rows_give_a_sentence_not_a_front(charged):
     from operando.core.errors import InputError
 
     groups, _, folder = charged
-    experiment = load_experiment(folder / "science.toml")
+    experiment = load_experiment(folder / "experiment.toml")
     few = {name: group.isel(z=slice(0, 4)) if "z" in group.dims else group for name, group in groups.items()}
     for make, ring in ((fronts, experiment.xrd.rings[0]), (layers, experiment.xrd.rings[2])):
         with pytest.raises(InputError, match="six or more"):

@@ -111,12 +111,13 @@ def azimuth_tests(
 ) -> xr.Dataset:  # fmt: skip
     """Azimuths of every map against the prediction and against uniformity, over `time`.
 
-    `grains` is what `find_grains` returns; `only` (grain,) picks some of them. Cut grains are left out. A map with
+    `grains` is what `find_grains` returns; `only` (grain,) picks some of them. Grains that a gap or the window's edge
+    cuts count too: their azimuth is known to the width of a spot, much less than `width_deg`, and without them the
+    azimuths beside gaps would be empty though covered. A map with
     fewer than `min_grains` has NaN and TOO_FEW_COUNTS, a missing map NaN and NO_DATA: never a p-value. Returns
-    `number`,
-    `prediction_score`, `prediction_p`, `rayleigh_p` and `kuiper_p` (both on fold x azimuth), `flag`.
+    `number`, `prediction_score`, `prediction_p`, `rayleigh_p` and `kuiper_p` (both on fold x azimuth), `flag`.
     """
-    good = (grains["flag"].values == 0) & np.isfinite(grains["azimuth"].values)
+    good = np.isfinite(grains["azimuth"].values)
     good &= True if only is None else np.asarray(only, bool)
     names = ("prediction_score", "prediction_p", "rayleigh_p", "kuiper_p")
     out = {name: np.full(grains.sizes["time"], np.nan) for name in names}

@@ -59,7 +59,7 @@ def _so_far(
 
     The azimuths covered are those of the mean of these maps. NaN for fewer than `min_grains`.
     """
-    used = first_seen(grains) & (grains["flag"].values == 0) & np.isfinite(grains["azimuth"].values)
+    used = first_seen(grains) & np.isfinite(grains["azimuth"].values)
     numbers, chances = [], []
     for t in range(grains.sizes["time"]):
         azimuth = grains["azimuth"].values[used & (grains["map_index"].values <= t)]

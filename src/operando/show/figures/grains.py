@@ -49,7 +49,7 @@ def counted(counts: xr.Dataset, around: xr.Dataset) -> Exhibit:
     return Exhibit(
         "grains", f"Grains on {counts.attrs.get('ring', 'the ring')}",
         "Grains in diffraction condition in each map, with the error of the count; below, where on the ring they are. "
-        "Neighbours of one orientation count once, so numbers are lower bounds. Background: "
+        "The total holds what is expected to have merged with a neighbour of the same orientation. Background: "
         f"{counts.attrs.get('background', 'unknown')}. Hatched: not measured.",
         "Number of grains against time, and their azimuths.", figure, counts[names].to_dataframe().reset_index(),
     )  # fmt: skip
@@ -61,7 +61,7 @@ def epitaxy(tests: xr.Dataset, predicted: xr.Dataset, grains: xr.Dataset) -> Exh
     per, label = map_axis(tests["time"].assign_attrs(units="s"))
     figure = sheet(3.2)
     circle = panel(figure, 0.35, 0.35, 2.2, 2.2, projection="polar")
-    seen = grains["azimuth"].values[(grains["flag"].values == 0) & np.isfinite(grains["azimuth"].values)]
+    seen = grains["azimuth"].values[np.isfinite(grains["azimuth"].values)]
     counts, bounds = np.histogram((seen + 5) % 360, np.arange(0, 361, 10))
     circle.bar(np.radians(bounds[:-1]), counts, np.radians(9), color=SERIES[0])
     for azimuth in predicted["azimuth"].values:

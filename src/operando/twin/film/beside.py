@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,13 @@ from . import protocol
 from .cell import FilmCell
 from .raw import SCANS, Layout
 from .scene import film_geometry, scene
+from .stack import INSULATING_DC_DX_A, x_gap
 from .texture import AU_A, LI_A, TI_A, TI_C
+
+#: maps of fewer rows show neither fronts nor layers: their experiment.toml asks for peaks alone
+FEWEST_ROWS = 20
+#: (100) planes of Ti lie in the film, their [001] along x
+TI_TEXTURE = {"plane": [1, 0, 0], "azimuth_deg": 90, "second_plane": [0, 0, 1], "second_azimuth_deg": 0}
 
 
 def write_beside(cell: FilmCell, folder: Path, layout: Layout) -> None:
@@ -99,11 +106,9 @@ def experiment_text(cell: FilmCell, layout: Layout) -> str:
         ("substrate", None, cell.lco_bottom_um), ("LCO", "LiCoO2", cell.lco_um), ("LiPON", None, cell.lipon_um),
         ("Li", "Li", 0.0), ("Ti", "Ti", cell.ti_um), ("Au", "Au", cell.au_um), ("parylene", None, cell.parylene_um),
     ]  # fmt: skip
-    rings = [
-        ("LCO003", "LiCoO2", [0, 0, 3], {"perp": [25, 160, 205, 345], "par": [90, 275]}),
-        ("LCO110", "LiCoO2", [1, 1, 0], {"perp": [90, 270], "par": [30, 150, 210, 330]}),
-        ("Ti100", "Ti", [1, 0, 0], None), ("Au111", "Au", [1, 1, 1], None), ("Li110", "Li", [1, 1, 0], None),
-    ]  # fmt: skip
+    asked = cell.rows >= FEWEST_ROWS
+    rings = rings_asked(asked)
+    standard = ['standard = "Ti100"           # takes no part: tells the distance'] if asked else []
     grid = {
         "rows": cell.rows, "columns": cell.columns, "step_z_um": cell.step_z_um, "step_x_um": cell.step_x_um,
         "order": cell.order,
@@ -124,15 +129,51 @@ def experiment_text(cell: FilmCell, layout: Layout) -> str:
         "[xrd]", f"scans = {_toml(SCANS[layout])}", 'geometry = "calib/detector.poni"',
         'mask = "detector"            # dead pixels carry the detector\'s dead value',
         *(['monitor = "none"             # the detector\'s own files record none'] if layout == "eiger" else []),
-        f"polarisation = {cell.polarisation}", *recorded, f"grid = {_toml(grid)}", "rings = [",
-        *(f"  {_toml(_ring(*ring))}," for ring in rings), "]", "",
+        f"polarisation = {cell.polarisation}", *standard, *recorded,
+        f"grid = {_toml(grid)}", "rings = [",
+        *(f"  {_toml(ring)}," for ring in rings), "]", "",
+        *(_questions(cell) if asked else []),
     ]  # fmt: skip
     return "\n".join(lines)
 
 
-def _ring(name: str, phase: str, hkl: list[int], families: dict | None) -> dict:
+def rings_asked(asked: bool) -> list[dict]:
+    """The rings to follow, and what to ask of each."""
+    perp_003, par_003 = [25, 160, 205, 345], [90, 275]
+    front, layer, grains = (
+        ({"phases": 2, "front": "lattice"}, {"layer": True}, {"grains": True}) if asked else ({},) * 3
+    )
+    return [
+        _ring("LCO003", "LiCoO2", [0, 0, 3], {"perp": perp_003, "par": par_003}, **front),
+        _ring("LCO110", "LiCoO2", [1, 1, 0], {"perp": [90, 270], "par": [30, 150, 210, 330]}),
+        _ring("Ti100", "Ti", [1, 0, 0], **layer),
+        _ring("Au111", "Au", [1, 1, 1]),
+        _ring("Li110", "Li", [1, 1, 0], **grains),
+    ]
+
+
+def _questions(cell: FilmCell) -> list[str]:
+    """[lithium] and [epitaxy]."""
+    return [
+        "[lithium]                    # c of this film and x: fresh, at both ends of its two-phase range, charged",
+        'ring = "LCO003"', 'families = ["perp"]', f"anchors = {_toml(anchors(cell))}", "",
+        "[epitaxy]                    # do Li grains follow the Ti above them?",
+        'substrate = "Ti"', 'relation = "Burgers"', f"texture = {_toml(TI_TEXTURE)}", "",
+    ]  # fmt: skip
+
+
+def anchors(cell: FilmCell) -> list[list[float]]:
+    """[c in angstrom, x] of the perp family, along which c of the film is straight in x."""
+    first = cell.x_metallic + x_gap(cell)  # what the insulating phase has when the metallic one begins
+    insulating, metallic, end = cell.c_perp_A
+    edge = insulating + INSULATING_DC_DX_A * (first - 1)
+    points = [(insulating, 1.0), (edge, first), (metallic, cell.x_metallic), (end, cell.x_end)]
+    return [[round(c, 4), round(x, 4)] for c, x in points]
+
+
+def _ring(name: str, phase: str, hkl: list[int], families: dict | None = None, **asked: Any) -> dict:
     ring: dict = {"name": name, "phase": phase, "hkl": hkl}
-    return ring if families is None else {**ring, "families": families, "half_width_deg": 10}
+    return ring | ({} if families is None else {"families": families, "half_width_deg": 10}) | asked
 
 
 def _toml(value) -> str:

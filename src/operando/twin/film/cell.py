@@ -165,10 +165,10 @@ class FilmCell:
 
     @classmethod
     def demo(cls, **changes: Any) -> FilmCell:
-        """Twelve maps of 24 x 6 points of the first charge on a 0.5 megapixel detector: seconds to make."""
+        """Twenty maps of 24 x 6 points of the first charge on a 0.5 megapixel detector: seconds to make."""
         small = cls(
-            title="LCO, LiPON, Ti: first charge (simulated)", rows=24, columns=6, maps=12, step_z_um=2.0,
-            beam_z_fwhm_um=2.0, map_period_s=780.0, initial_rest_s=600.0, detector=None, shape=(600, 800),
+            title="LCO, LiPON, Ti: first charge (simulated)", rows=24, columns=6, maps=20, step_z_um=2.0,
+            beam_z_fwhm_um=2.0, map_period_s=280.0, initial_rest_s=600.0, detector=None, shape=(600, 800),
             pixel_um=172.0, module=(300, 262), gap=(10, 8), distance_m=0.1375, beam_x_px=406.0, beam_z_px=140.0,
             ring_sigma_q=0.0125, mean_counts=0.6, grain_births_per_mm_map=(40.0, 15.0), au_um=2.0,
         )  # fmt: skip
