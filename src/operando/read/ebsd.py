@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,37 +11,8 @@ import xarray as xr
 
 from operando.core.errors import InputError, ReadError
 
-#: Laue groups by the number that Oxford's files give them
-LAUE = ("-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m")
-
-
-@dataclass(frozen=True)
-class Crystal:
-    """A phase of an orientation map: its name, Laue group ("" where the file has none) and cell (angstrom, deg)."""
-
-    name: str
-    laue: str
-    cell: tuple[float, float, float, float, float, float]
-
-
-@dataclass
-class Points:
-    """What a file holds, point by point in the order of rows.
-
-    euler  (n, 3) Bunge angles in radians, crystal frame x along a, z along c*
-    phase  (n,) number of the crystal from 1 on, 0 where not indexed
-    """
-
-    euler: np.ndarray
-    phase: np.ndarray
-    crystals: list[Crystal]
-    rows: int
-    columns: int
-    step_x_um: float
-    step_y_um: float
-    format: str
-    hexagonal: bool = False
-    quality: dict[str, np.ndarray] = field(default_factory=dict)
+from . import ebsd_ang, ebsd_ctf, ebsd_h5oina
+from .ebsd_points import LAUE, Crystal, Points
 
 
 def orientation_map(path: str | Path, *, laue: Mapping[str, str] | None = None) -> xr.Dataset:
@@ -69,8 +40,6 @@ def orientation_map(path: str | Path, *, laue: Mapping[str, str] | None = None) 
 
 
 def _reader(path: Path):
-    from . import ebsd_ang, ebsd_ctf, ebsd_h5oina
-
     readers = {
         ".ang": ebsd_ang.read_ang, ".ctf": ebsd_ctf.read_ctf, ".cpr": ebsd_ctf.read_crc, ".crc": ebsd_ctf.read_crc,
         ".h5oina": ebsd_h5oina.read_h5oina, ".oina": ebsd_h5oina.read_h5oina,

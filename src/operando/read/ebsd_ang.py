@@ -10,7 +10,7 @@ import numpy as np
 
 from operando.core.errors import ReadError
 
-from .ebsd import Crystal, Points
+from .ebsd_points import Crystal, Points
 
 #: Laue group by the number after "Symmetry"
 SYMMETRY = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from operando.core.errors import ReadError
 
-from .ebsd import LAUE, Crystal, Points
+from .ebsd_points import LAUE, Crystal, Points
 
 #: fields of a .crc record by the number that the .cpr gives: name and type; others are four bytes
 FIELDS = {

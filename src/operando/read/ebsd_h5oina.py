@@ -8,8 +8,8 @@ import numpy as np
 
 from operando.core.errors import ReadError
 
-from .ebsd import Crystal, Points
 from .ebsd_ctf import laue_of, turned
+from .ebsd_points import Crystal, Points
 
 
 def read_h5oina(path: Path) -> Points:
