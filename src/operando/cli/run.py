@@ -20,6 +20,12 @@ def run(
         list[str] | None, typer.Option("--set", help="KEY=VALUE that beats the file, e.g. xrd.mask=none")
     ] = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    workers: Annotated[
+        int | None, typer.Option(help="Reduce and fit in so many processes of this machine.", min=1)
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Reduce and fit on a Dask cluster, e.g. tcp://node1:8786")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Analyse everything an experiment file names. Run it again after an interruption: it continues.
@@ -29,16 +35,24 @@ def run(
     from operando.terminal import Terminal
 
     terminal = Terminal(verbose)
-    analyse(terminal, experiment, output, dict(_assignment(text) for text in set_ or []), report)
+    overrides = dict(_assignment(text) for text in set_ or [])
+    analyse(terminal, experiment, output, overrides, report, workers=workers, scheduler=scheduler)
 
 
 def analyse(
-    terminal, experiment: Path, output: Path | None, overrides: dict[str, Any], report: bool = True
+    terminal,
+    experiment: Path,
+    output: Path | None,
+    overrides: dict[str, Any],
+    report: bool = True,
+    **run: Any,
 ) -> Path:
     from operando import flow
 
     with terminal:
-        folder, results = flow.run(experiment, output, overrides=overrides, listener=terminal.listener())
+        folder, results = flow.run(
+            experiment, output, overrides=overrides, listener=terminal.listener(), **run
+        )  # fmt: skip
         page = folder / "report.html"
         if report:
             from operando import show

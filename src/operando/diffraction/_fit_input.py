@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import xarray as xr
 
 from ..core import Sums
 from ..core.errors import InputError
+from ..core.threads import available_cores
 
 ROWS = 4096  # fits in one piece of work of a thread
 
@@ -154,10 +154,6 @@ def run_rows(rows: int, fit: Callable[[int], Any], threads: int | None) -> list[
         return [fit(first) for first in firsts]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(fit, firsts))
-
-
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def bin_edges(q: np.ndarray) -> np.ndarray:

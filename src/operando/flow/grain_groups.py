@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from operando import diffraction, stream
-from operando.core import Scan, ScanGrid, Sums
+from operando.core import Geometry, Scan, ScanGrid, Sums
 from operando.core.errors import ExperimentError
 from operando.core.frames import Frames
 from operando.diffraction.grains import sum_maps
@@ -18,11 +18,11 @@ from operando.diffraction.grains import sum_maps
 from .gather import map_times
 from .grain_limit import limit_group
 from .plan import Plan
-from .stage import DETAIL, versioned
+from .stage import DETAIL, Call, versioned
 
 if TYPE_CHECKING:
     from .job import Run
-    from .sections.xrd import RingSection
+    from .sections.xrd import RingSection, XrdSection
 
 #: azimuth bins of the map of azimuths in time, degrees
 AZIMUTH_BIN_DEG = 5.0
@@ -30,8 +30,9 @@ AZIMUTH_BIN_DEG = 5.0
 HALF_WINDOW = 0.014
 #: a reference is averaged over +- this in azimuth
 SMOOTH_DEG = 1.0
-#: bins in q of a ring image: a spot needs few, and empty bins cost memory
-Q_BINS = 10
+#: bins in q of a ring image, at most: a spot needs few, and empty bins cost memory; none is narrower than a pixel,
+#: as rows of bins without pixels cut spots in two
+Q_BINS, FEWEST_Q_BINS = 10, 4
 
 
 def grain_groups(
@@ -46,16 +47,15 @@ def grain_groups(
     """
     xrd = job.experiment.xrd
     assert xrd is not None
-    ring = next((ring for ring in xrd.rings if ring.grains), None)
+    ring = grain_ring(xrd)
     if ring is None:
         return {}
-    name, window = ring.name, _window(plan, ring)
+    name = ring.name
     time = map_times(scans, grids)[0].values
     order = np.argsort(time, kind="stable")
 
     def images(i: int) -> xr.Dataset:
-        settings = {"window": window, "grid": grids[i]}
-        return job.stages.stage(ring_images, {"frames": scans[i].frames}, settings, name="grains")
+        return job.stages.get(image_call(plan, ring, scans[i], grids[i]))
 
     def maps() -> Iterator[Sums]:
         for number, i in enumerate(order):
@@ -85,18 +85,39 @@ def grain_groups(
     }  # fmt: skip
 
 
+def grain_ring(xrd: XrdSection) -> RingSection | None:
+    """The ring in which grains are looked for, if any."""
+    return next((ring for ring in xrd.rings if ring.grains), None)
+
+
+def image_call(plan: Plan, ring: RingSection, scan: Scan, grid: ScanGrid) -> Call:
+    """The stage of the ring images of one scan."""
+    settings = {"window": _window(plan, ring), "grid": grid}
+    return Call(ring_images, {"frames": scan.frames}, settings, "grains")
+
+
 def _window(plan: Plan, ring: RingSection) -> Any:
     """Window of the ring images: the ring's own, no wider than `HALF_WINDOW` unless the user gave it.
 
     A wide one holds lines of other phases, whose texture looks like grains.
     """
     window = replace(next(r for r in plan.reductions if r.name == ring.name), q_bins=Q_BINS)
-    if ring.q_range is not None or window.q_range is None:
+    if window.q_range is None:
         return window
     low, high = window.q_range
-    middle, half = 0.5 * (low + high), 0.5 * (high - low)
-    half = min(half, HALF_WINDOW * middle)
-    return replace(window, q_range=(middle - half, middle + half))
+    if ring.q_range is None:
+        middle, half = 0.5 * (low + high), 0.5 * (high - low)
+        half = min(half, HALF_WINDOW * middle)
+        low, high = middle - half, middle + half
+    bins = int((high - low) / pixel_q(plan.geometry, 0.5 * (low + high)))
+    return replace(window, q_range=(low, high), q_bins=min(max(bins, FEWEST_Q_BINS), Q_BINS))
+
+
+def pixel_q(geometry: Geometry, q: float) -> float:
+    """Width in q of a pixel on the ring at q, 1/angstrom, of a detector across the beam: k cos(t/2) cos^2(t) p / L."""
+    half = np.arcsin(min(q * geometry.wavelength_A / (4 * np.pi), 0.7))
+    size = max(geometry.pixel_m) / geometry.distance_m
+    return float(2 * np.pi / geometry.wavelength_A * np.cos(half) * np.cos(2 * half) ** 2 * size)
 
 
 def reference_maps(ring: RingSection, number: int) -> list[int]:

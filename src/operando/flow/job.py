@@ -23,6 +23,7 @@ from .results import Process, Results, describe_machine
 from .stage import Stages, locked
 from .store import write_results
 from .toml_lines import line_of
+from .workers import Team, team
 
 log = logging.getLogger("operando.flow")
 
@@ -32,6 +33,7 @@ KEPT, RESOLVED = "experiment.toml", "# as resolved from "
 #: techniques: section of the experiment file, and the recipe `(job, groups, table)` that adds its groups, in this order
 RECIPES = {
     "xrd": "microxrd:micro_xrd",
+    "tomography": "tomography:tomography",
     "compton": "compton_imaging:compton_imaging",
     "ebsd": "ebsd:ebsd",
     "film_model": "film_model:film_model",
@@ -59,15 +61,17 @@ class Run:
     stages: Stages
     listener: Listener = field(default_factory=Listener)
     notes: list[str] = field(default_factory=list)
+    team: Team | None = None
 
 
 def run(
     path: str | Path, output: str | Path | None = None, *, overrides: dict[str, Any] | None = None,
-    listener: Listener | None = None, command: str | None = None,
+    listener: Listener | None = None, command: str | None = None, workers: int | None = None, scheduler: Any = None,
 ) -> tuple[Path, Results]:  # fmt: skip
     """Analyse what an experiment file names; returns the run folder and the results written there.
 
-    Finished stages of an earlier run in the same folder are found again, so a killed run continues. Raises
+    Finished stages of an earlier run in the same folder are found again, so a killed run continues. `workers`
+    processes, or those of a Dask `scheduler` (address or Client), reduce and fit maps, to the same bits. Raises
     `ExperimentError` and other `OperandoError`s for what the user can mend, `Busy` when another process has the folder.
     """
     from .timeline import electrochemistry, impedance
@@ -76,13 +80,13 @@ def run(
     experiment = load_experiment(path, overrides)
     folder = Path(output) if output is not None else path.resolve().parent / "run"
     _spare_the_experiment(path, folder)
-    with _placed(path), locked(folder), _logged(folder / "run.log"):
+    with _placed(path), locked(folder), _logged(folder / "run.log"), team(workers, scheduler) as others:
         _own_folder(path, folder, experiment)
         begun = time.time()
         stages = Stages(folder / "stages")
         stages.sweep()
         _keep_experiment(path, folder, experiment)
-        job = Run(folder, experiment, stages, listener or Listener())
+        job = Run(folder, experiment, stages, listener or Listener(), team=others)
         groups: dict[str, xr.Dataset] = {}
         table = electrochemistry(job, groups)
         impedance(job, groups)

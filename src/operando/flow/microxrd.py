@@ -6,29 +6,31 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from operando.core import DeadCounted, FrameRange, Scan, ScanGrid, digest
+from operando.core import DeadCounted, FrameRange, Scan, ScanGrid
 from operando.core.errors import GridError, InputError
 
 from .around import ring_around, roundness, standard_distance
 from .facts import grid_of, phases
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
-from .grain_groups import grain_groups
+from .grain_groups import grain_groups, grain_ring, image_call
 from .lithium import plating_groups
 from .notes import look_at
+from .orders import Batch
 from .orientation import check_flip
 from .plan import Plan, plan_for
 from .ratios import family_ratios
-from .reduce import merge_parts, parts_of, reduce_frames
+from .reduce import Parts, parts_of, reduce_frames
 from .relation import epitaxy_groups
 from .science import science_groups, two_phase_rings
 from .sections import XrdSection
-from .stage import KEY
+from .stage import Call
 from .timeline import clock_groups
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     size = " x ".join(map(str, scans[0].frames.shape))
     job.listener.say("frames", f"{len(scans)} map{'s' if len(scans) > 1 else ''}, {total:,} frames of {size}")
     begun = time.perf_counter()
+    if job.team is not None:
+        by_workers(job, plan, scans, grids)
     maps, done = [], 0
     for scan, grid in zip(scans, grids, strict=True):
         maps.append(_one_map(job, plan, scan, grid, done, total))
@@ -89,22 +93,48 @@ def ring_groups(groups: dict[str, xr.Dataset], plan: Plan, xrd: XrdSection) -> d
     return found
 
 
-def _one_map(
-    job: Run, plan: Plan, scan: Scan, grid: ScanGrid, done: int, total: int
-) -> dict[str, xr.Dataset]:
-    parts = []
-    for start, stop in parts_of(scan):
-        settings = {"reductions": plan.reductions, "rings": plan.rings, "start": start, "stop": stop}
-        parts.append(job.stages.stage(reduce_frames, {"frames": scan.frames}, settings, name="reduce"))
-        job.listener.progress("frames", done + stop, total)
-    reduced = merge_parts(parts, plan.rings)
-    reduced.attrs[KEY] = digest([part.attrs[KEY] for part in parts])
+def map_calls(job: Run, plan: Plan, scan: Scan, grid: ScanGrid) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+    """The stages of one scan: its parts, each by itself, and what is made of all of them."""
+    parts = tuple(
+        Call(
+            reduce_frames, {"frames": scan.frames},
+            {"reductions": plan.reductions, "rings": plan.rings, "start": start, "stop": stop}, "reduce",
+        )
+        for start, stop in parts_of(scan)
+    )  # fmt: skip
+    reduced = {"reduced": Parts(parts, plan.rings)}
     settings = {
         "grid": grid, "rings": plan.rings, "reference": plan.reference, "behind": plan.behind, "points": plan.points,
         "pixels": plan.pixels, "two_phases": tuple(sorted(two_phase_rings(job.experiment))),
     }  # fmt: skip
-    around = job.stages.stage(ring_around, {"reduced": reduced}, {"rings": plan.rings}, name="around")
-    return {**job.stages.stage(fit_map, {"reduced": reduced}, settings, name="map"), **around}
+    around = Call(ring_around, reduced, {"rings": plan.rings}, "around")
+    return parts, (around, Call(fit_map, reduced, settings, "map"))
+
+
+def by_workers(job: Run, plan: Plan, scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> None:
+    """Have the stages of all scans made by the workers of the run; `_one_map` and `grain_groups` then find them."""
+    assert job.team is not None and job.experiment.xrd is not None
+    job.listener.say("workers", str(job.team.workers))
+    ring = grain_ring(job.experiment.xrd)
+    batches = []
+    for scan, grid in zip(scans, grids, strict=True):
+        parts, fits = map_calls(job, plan, scan, grid)
+        sizes = tuple(call.settings["stop"] - call.settings["start"] for call in parts)
+        batches.append(Batch(scan.name, parts, sizes, fits))
+        if ring is not None:
+            batches.append(Batch(scan.name, (image_call(plan, ring, scan, grid),), (0,)))
+    job.team.work(job.stages, batches, partial(job.listener.progress, "frames"))
+
+
+def _one_map(
+    job: Run, plan: Plan, scan: Scan, grid: ScanGrid, done: int, total: int
+) -> dict[str, xr.Dataset]:
+    parts, (around, fitted) = map_calls(job, plan, scan, grid)
+    for call in parts:
+        job.stages.ensure(call)
+        if job.team is None:
+            job.listener.progress("frames", done + call.settings["stop"], total)
+    return {**job.stages.get(fitted), **job.stages.get(around)}
 
 
 def _counted(scan: Scan, xrd: XrdSection) -> Scan:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import logging
 import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,25 +41,67 @@ def versioned(version: str) -> Callable:
     return mark
 
 
+@dataclass(frozen=True)
+class Call:
+    """A stage that is made now, later, or by a worker: a function, its inputs and its settings.
+
+    `inputs` are Frames, Datasets or anything with a digest, and results of other stages (`from_stages(stages)`), which are
+    loaded only where the stage is made; `settings` are plain values or frozen dataclasses.
+    """
+
+    function: Callable[..., Any]
+    inputs: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    label: str
+
+    @property
+    def version(self) -> str:
+        return getattr(self.function, "version", "1")
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        return {key: identity(value) for key, value in self.inputs.items()}
+
+    @cached_property
+    def key(self) -> str:
+        return digest(self.function.__name__, self.version, self.digests, dict(self.settings))
+
+    @property
+    def file(self) -> str:
+        return f"{self.label}-{self.key[:16]}.h5"
+
+    def made(self, stages: Stages) -> Any:
+        """What the function gives."""
+        inputs = {k: stages.load(v) if hasattr(v, "from_stages") else v for k, v in self.inputs.items()}
+        return self.function(**inputs, **self.settings)
+
+
 @dataclass
 class Stages:
-    """A folder of finished stages. `stage` is the only code that writes one.
+    """A folder of finished stages. `ensure` is the only code that writes one.
 
     The key of a result is its function's name and version, its settings, and the digests of its inputs.
     A result is written under a temporary name and renamed when complete, so a killed run loses nothing
     that was finished and never leaves half a result.
+
+    processes   one record for every stage that this run asked for
+    by_workers  by file, the records of those that workers of this run made
     """
 
     folder: Path
     processes: list[Process] = field(default_factory=list)
+    by_workers: dict[str, Process] = field(default_factory=dict)
+    known: dict[str, Process] = field(default_factory=dict)
+    loaded: tuple[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def sweep(self) -> None:
         """Remove what a killed run left unfinished. Call only with the run folder locked."""
-        for path in self.folder.glob("*.partial"):
-            path.unlink(missing_ok=True)
+        for pattern in ("*.partial", "*.orders"):
+            for path in self.folder.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def stage(
         self, function: Callable[..., Any], inputs: Mapping[str, Any], settings: Mapping[str, Any] | None = None,
@@ -65,28 +109,48 @@ class Stages:
     ) -> Any:  # fmt: skip
         """`function(**inputs, **settings)`, computed once: a Dataset, or a dict of Datasets by group.
 
-        `inputs` are Frames, Datasets or anything with a digest; `settings` plain values or frozen dataclasses.
         Returns what was stored, so that a first run and a resumed one continue from the same bytes.
         """
-        settings = dict(settings or {})
-        version = getattr(function, "version", "1")
-        digests = {key: identity(value) for key, value in inputs.items()}
-        label = name or function.__name__
-        key = digest(function.__name__, version, digests, settings)
-        path = self.folder / f"{label}-{key[:16]}.h5"
+        return self.get(Call(function, inputs, dict(settings or {}), name or function.__name__))
+
+    def get(self, call: Call) -> Any:
+        """The result of a call, from its file, made where it is not there."""
+        self.ensure(call)
+        return read_stage(self.folder / call.file)
+
+    def load(self, several: Any) -> Any:
+        """`several.from_stages(stages)`, the last one kept: stages that follow each other have the same inputs."""
+        if self.loaded is None or self.loaded[0] != several.digest:
+            self.loaded = None  # memory: not two at a time
+            self.loaded = (several.digest, several.from_stages(self))
+        return self.loaded[1]
+
+    def ensure(self, call: Call) -> Process:
+        """Make a stage where it is not there, whole; returns the record of how it was made."""
+        path = self.folder / call.file
+        if call.file not in self.known or not path.exists():
+            record = self.by_workers.get(call.file)
+            if record is None or not _arrived(path):
+                record = self._made_or_found(call, path)
+            self.known[call.file] = record
+            self.processes.append(record)
+        return self.known[call.file]
+
+    def _made_or_found(self, call: Call, path: Path) -> Process:
         begun = time.perf_counter()
         found = is_whole(path)
-        if not found:
+        if found:
+            told = _told(path)
+        else:
             if path.exists():
                 log.warning("%s: damaged since it was written, made again", path.name)
-            self._write(function(**inputs, **settings), key, path)
-        result = read_stage(path)
+            result = call.made(self)
+            told = result.attrs.get(DETAIL, "") if isinstance(result, xr.Dataset) else ""
+            self._write(result, call.key, path)
         seconds = time.perf_counter() - begun
         log.info("%s: %s in %.2f s", path.name, "found" if found else "made", seconds)
-        told = result.attrs.get(DETAIL, "") if isinstance(result, xr.Dataset) else ""
         detail = " · ".join(filter(None, [told, "found from an earlier run" if found else ""]))
-        self.processes.append(Process(label, version, seconds, _plain(settings), digests, detail))
-        return result
+        return Process(call.label, call.version, seconds, _plain(call.settings), call.digests, detail)
 
     def _write(self, result: Any, key: str, path: Path) -> None:
         partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -142,6 +206,25 @@ def is_whole(path: Path) -> bool:
             return size > 0 and _seal(raw, size) == raw.read(SEAL)
     except FileNotFoundError:
         return False
+
+
+def _arrived(path: Path, patience_s: float = 40.0) -> bool:
+    """Whether a file that another machine made is seen here; network file systems may need half a minute."""
+    until = time.monotonic() + patience_s
+    while not path.exists():
+        os.listdir(path.parent)  # makes the file system look again
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _told(path: Path) -> str:
+    """What a finished stage says of how it was made."""
+    import h5py
+
+    with h5py.File(path, "r", locking=False) as file:
+        return str(json.loads(file.attrs.get("attributes", "{}")).get(DETAIL, ""))
 
 
 def read_stage(path: Path) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -19,6 +18,7 @@ import numpy as np
 
 from ..core import FrameBlock, Frames, Sums, digest
 from ..core.errors import InputError, ReadError
+from ..core.threads import available_cores
 from .keys import frames_key, settings_digest
 from .program import Program, compile_program, once, result
 from .reductions import Reduction
@@ -75,7 +75,7 @@ def run(
         LOG.info("%d of %d spans were finished before in %s", len(done), len(spans), target)
     todo = [span for span in spans if span not in done]
     if map is builtins.map:
-        threads = threads or min(cores(), MOST_THREADS)
+        threads = threads or min(available_cores(), MOST_THREADS)
         work = _stream(job, target, threads, todo)
     else:
         threads = threads or 1
@@ -116,11 +116,6 @@ def reduce_block(reduction: Reduction, block: FrameBlock) -> Sums:
     memory = Memory(program.columns(), (0, len(block)))
     finished = _reduce(program, block, memory, 0, (0, len(block)))
     return result(program, [finished], memory)[reduction.name]
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
