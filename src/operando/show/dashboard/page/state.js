@@ -1,0 +1,61 @@
+// What is shown, shared by all panels and kept in the address of the page.
+export const state = { t: null, q: null, m: "value", p: null, r: null, g: null, ring: null, v: "all" };
+const listeners = [];
+let changed = new Set(), cause = null, frame = 0;
+export const timings = []; // of each interaction: what changed, and ms from the event until it was painted
+
+export function on(keys, draw) { listeners.push({ keys: keys.split(" "), draw }); }
+
+export function set(patch, event) {
+  for (const [key, value] of Object.entries(patch)) {
+    if (JSON.stringify(state[key]) === JSON.stringify(value)) continue;
+    state[key] = value;
+    changed.add(key);
+  }
+  if (!changed.size) return;
+  cause ??= event ? { start: event.timeStamp, kind: event.kind || event.type } : null;
+  frame ||= requestAnimationFrame(render);
+}
+
+export function refresh(...keys) {
+  keys.forEach((key) => changed.add(key));
+  frame ||= requestAnimationFrame(render);
+}
+
+function render() {
+  const keys = changed, why = cause;
+  changed = new Set(); cause = null; frame = 0;
+  for (const { keys: wanted, draw } of listeners) if (wanted.some((key) => keys.has(key))) draw();
+  remember();
+  if (!why) return;
+  const after = new MessageChannel(); // its message comes after this frame was painted
+  after.port1.onmessage = () => {
+    timings.push({ kind: why.kind, keys: [...keys].join(" "), ms: performance.now() - why.start });
+    if (timings.length > 1000) timings.shift();
+  };
+  after.port2.postMessage(0);
+}
+
+let late = 0;
+function remember() { // browsers limit how often an address may change
+  clearTimeout(late);
+  late = setTimeout(() => {
+    const words = new URLSearchParams();
+    for (const [key, value] of Object.entries(state)) if (value !== null && !(key === "m" && value === "value") && !(key === "v" && value === "all")) words.set(key, value);
+    history.replaceState(null, "", location.pathname + location.search + "#" + words.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/"));
+  }, 150);
+}
+
+export function recall() {
+  const words = new URLSearchParams(location.hash.slice(1)), found = {};
+  for (const key of Object.keys(state)) {
+    const text = words.get(key);
+    if (text === null) { if (!["m", "v"].includes(key)) found[key] = null; else found[key] = key === "m" ? "value" : "all"; continue; }
+    if (key === "p" || key === "r") {
+      const numbers = text.split(",").map(Number);
+      found[key] = numbers.length === (key === "p" ? 2 : 4) && numbers.every((n) => Number.isInteger(n) && n >= 0) ? numbers : null;
+    } else if (key === "t" || key === "g") found[key] = Number.isFinite(Number(text)) ? Number(text) : null;
+    else found[key] = text;
+  }
+  return found;
+}
