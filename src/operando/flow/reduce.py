@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
 
 from operando import diffraction, stream
-from operando.core import FrameRange, Scan, Sums, merge
+from operando.core import FrameRange, Scan, Sums, digest, merge
 from operando.core.errors import ReadError
 from operando.core.frames import Frames
 from operando.core.sums import FRAME
 
 from .facts import Ring
-from .stage import DETAIL, versioned
+from .stage import DETAIL, Call, Stages, versioned
 
 #: frames that one stage reduces: a second or two of work, which is what a killed run can lose
 PART = 512
@@ -104,3 +105,18 @@ def merge_parts(parts: Sequence[xr.Dataset], rings: Sequence[Ring]) -> xr.Datase
     for name in names:
         _put(found, name, merge([take(part, name) for part in parts]))
     return xr.Dataset(found)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The reduced parts of one scan: an input of the stages that follow, read only where one of them is made."""
+
+    calls: tuple[Call, ...]
+    rings: tuple[Ring, ...]
+
+    @property
+    def digest(self) -> str:
+        return digest([call.key for call in self.calls])
+
+    def from_stages(self, stages: Stages) -> xr.Dataset:
+        return merge_parts([stages.get(call) for call in self.calls], self.rings)
