@@ -107,7 +107,7 @@ def report(predict, held, tests) -> None:
     pairs = [
         (a, a.copy(data=(t.values - 1).astype(np.uint8))) for a, (_, t) in zip(labels, held, strict=True)
     ]
-    sigma = tomo.residual_correlation(p_held[0], held[0][1])["sigma_vox"].values
+    sigma = tomo.residual_correlation(p_held[0], held[0][1], rng=rng)["sigma_vox"].values
     print(f"temperature {temperature:.3f}, residuals alike over {sigma.round(2)} voxels (z, y, x)")
     for name, (grey, truth) in tests.items():
         raw = predict(grey)

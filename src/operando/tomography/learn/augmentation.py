@@ -48,8 +48,8 @@ class Augmentation:
         image = image * np.float32(1 + self.gain * rng.standard_normal())
         image = image + np.float32(self.offset * rng.standard_normal())
         if self.blur_vox:
-            sigma = self.blur_vox * rng.random()
-            image = gaussian_filter(image, (0, sigma, sigma), mode="nearest")
+            width = self.blur_vox * rng.random()
+            image = gaussian_filter(image, (0, width, width), mode="nearest")
         if self.noise:
             sigma = np.float32(self.noise * rng.random())
             image = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)

@@ -16,46 +16,69 @@ from .probability import known_voxels
 AXES = ("z", "y", "x")
 
 
-def residual_correlation(probabilities: xr.DataArray, truth: xr.DataArray, *, reach: int = 12) -> xr.Dataset:
-    """How far errors of a calibrated segmentation go together: correlation of residuals along each axis.
+def residual_correlation(
+    probabilities: xr.DataArray,
+    truth: xr.DataArray,
+    *,
+    rng: np.random.Generator,
+    reach: int = 12,
+    rounds: int = 4,
+) -> xr.Dataset:
+    """How far errors of a calibrated segmentation go together, and the field that gives draws the same errors.
 
     c(h) = sum r_i r_(i+h) / sum sqrt(v_i v_(i+h)),  r = [phase is true] - p,  v = p (1 - p), over all phases
 
-    truth   training labels (0 not known) of voxels that were not trained on
+    truth    training labels (0 not known) of voxels that were not trained on
+    rounds   labels are drawn so often from the probabilities to match the sum of c over lags along each axis: errors of
+             labels go together less far than the field behind them
 
-    Over `axis` and `lag` (voxels) `correlation`; over `axis` `sigma_vox`: width of the Gaussian filter that turns
-    white noise into a field whose correlation exp(-h^2 / 4 sigma^2) has the same sum over lags, for `draw_labels`.
-    The correlation of truncated fields is a little below that of the field, so draws scatter a little too little.
+    Over `axis` and `lag` (voxels) `correlation` (near 1 at lag 0 if calibrated); over `axis` `sigma_vox`, the width
+    of the Gaussian filter for `draw_labels`. One width for the whole volume.
+    Raises InputError for sizes and phases that do not fit, and where nothing is known.
     """
     known_voxels(probabilities, truth, where="residual_correlation")
     p = probabilities.transpose("phase", *AXES).values.astype(np.float64)
     label = truth.transpose(*AXES).values.astype(np.int64) - 1
     known = label >= 0
+    value = _correlation(p, label, known, reach)
+    wanted = _width(value)
+    sigma = wanted.copy()
+    for _ in range(rounds if wanted.any() else 0):
+        drawn = next(draw_labels(probabilities, sigma, rng=rng, draws=1)).values.astype(np.int64)
+        got = _width(_correlation(p, drawn, known, reach))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            change = np.where(got > 0, wanted / got, 1.5)
+        sigma = np.where(wanted > 0, np.minimum(sigma * np.clip(change, 0.5, 2), min(reach, 12.0)), 0.0)
+    return xr.Dataset(
+        {
+            "correlation": quantity(value, ("axis", "lag"), "1", "correlation of residuals"),
+            "sigma_vox": quantity(sigma, "axis", "voxel", "width of the filter for draws"),
+        },
+        coords={"axis": list(AXES), "lag": ("lag", np.arange(reach + 1), {"units": "voxel"})},
+    )
+
+
+def _correlation(p: np.ndarray, label: np.ndarray, known: np.ndarray, reach: int) -> np.ndarray:
+    """(axis, lag) correlation of residuals, NaN beyond the volume."""
     residual = (np.arange(len(p))[:, None, None, None] == label) - p
     residual[:, ~known] = 0
     deviation = np.sqrt(p * (1 - p)) * known
     value = np.full((3, reach + 1), np.nan)
     for axis in range(3):
         for lag in range(min(reach, label.shape[axis] - 1) + 1):
-            a, b = slice(None, label.shape[axis] - lag), slice(lag, None)
             cut = [slice(None)] * (axis + 1)
-            below = (deviation[(*cut, a)] * deviation[(*cut, b)]).sum()
-            value[axis, lag] = (
-                (residual[(*cut, a)] * residual[(*cut, b)]).sum() / below if below > 0 else np.nan
-            )
-    relative = value / value[:, :1]
-    positive = np.where(np.cumprod(np.nan_to_num(relative, nan=-1.0) > 0, axis=1).astype(bool), relative, 0)
-    summed = np.maximum(positive.sum(1) - 0.5, 0)  # of lags from 0 on, 0 by half: integral of one side
-    sigma = np.where(positive[:, 1:].any(1), summed / np.sqrt(np.pi), 0.0)
-    return xr.Dataset(
-        {
-            "correlation": quantity(
-                value, ("axis", "lag"), "1", "correlation of residuals; 1 at lag 0 if calibrated"
-            ),
-            "sigma_vox": quantity(sigma, "axis", "voxel", "width of the filter for draws"),
-        },
-        coords={"axis": list(AXES), "lag": ("lag", np.arange(reach + 1), {"units": "voxel"})},
-    )
+            a, b = (*cut, slice(None, label.shape[axis] - lag)), (*cut, slice(lag, None))
+            below = (deviation[a] * deviation[b]).sum()
+            value[axis, lag] = (residual[a] * residual[b]).sum() / below if below > 0 else np.nan
+    return value
+
+
+def _width(correlation: np.ndarray) -> np.ndarray:
+    """Sigma of each axis: exp(-h^2 / 4 sigma^2) has the same sum over lags, up to where the correlation ends."""
+    relative = np.nan_to_num(correlation / correlation[:, :1], nan=-1.0)
+    positive = np.where(np.cumprod(relative > 0, axis=1).astype(bool), relative, 0)
+    summed = np.maximum(positive.sum(1) - 0.5, 0)  # lag 0 counts by half: one side of the integral
+    return np.where(positive[:, 1:].any(1), summed / np.sqrt(np.pi), 0.0)
 
 
 def draw_labels(

@@ -10,6 +10,7 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter
 
 from ...core.errors import InputError
+from ..volume import AXES
 from .image import as_volume
 
 KINDS = ("grey", "gaussian", "gradient", "hessian", "structure", "difference")
@@ -76,7 +77,7 @@ def pixel_features(image: xr.DataArray, settings: FeatureSettings | None = None)
     parts = [values for _, values in feature_slabs(volume, settings)]
     return xr.DataArray(
         np.concatenate(parts), dims=(*volume.dims, "feature"),
-        coords={**{k: v for k, v in volume.coords.items() if k in "zyx"}, "feature": settings.names},
+        coords={**{k: v for k, v in volume.coords.items() if k in AXES}, "feature": settings.names},
         attrs={"units": str(volume.attrs.get("units", "1"))},
     )  # fmt: skip
 

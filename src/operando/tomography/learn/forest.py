@@ -68,7 +68,8 @@ class PixelForest:
 
         def work(i: int) -> None:
             part = slice(cuts[i], cuts[i + 1])
-            mean_leaves(features[part], *(self.trees[n] for n in ARRAYS), out[part])
+            roots, feature, limit, child, leaf = (self.trees[n] for n in ARRAYS)
+            mean_leaves(features[part], roots, feature, limit, child, leaf, out[part])
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(work, range(THREADS)))
@@ -81,7 +82,8 @@ class PixelForest:
             "format": FORMAT, "version": VERSION, "phases": list(self.phases), "facts": self.facts,
             "features": asdict(self.features), "scale": asdict(self.scale),
         }  # fmt: skip
-        np.savez_compressed(path, about=np.array(json.dumps(about)), **self.trees)
+        arrays: dict[str, Any] = {"about": np.array(json.dumps(about)), **self.trees}
+        np.savez_compressed(path, **arrays)
         return path
 
     def _checked(self, image: xr.DataArray) -> xr.DataArray:

@@ -91,6 +91,7 @@ def build(settings: UNetSettings, classes: int) -> Any:
     """The torch module, with random weights. Raises ExtraMissing without torch (and monai, but for light)."""
     torch = require_extra("torch", "ml", PURPOSE)
     channels = 2 * settings.neighbours + 1
+    module: Any
     if settings.encoder == "light":
         from ._light import LightUNet
 

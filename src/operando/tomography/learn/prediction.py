@@ -38,12 +38,10 @@ def predict_slices(
     kept: dict[int, np.ndarray] = {}
     try:
         for number in range(len(volume)):
-            around = np.arange(number - unet.settings.neighbours, number + unet.settings.neighbours + 1)
-            around = np.clip(around, 0, len(volume) - 1)
-            kept = {
-                int(k): kept[k] if k in kept else unet.scale.scaled(volume[int(k)].values) for k in around
-            }
-            yield number, _slice(unet, np.stack([kept[int(k)] for k in around]), tile, overlap, where)
+            reach, last = unet.settings.neighbours, len(volume) - 1
+            around = [min(max(number + k, 0), last) for k in range(-reach, reach + 1)]
+            kept = {k: kept[k] if k in kept else unet.scale.scaled(volume[k].values) for k in around}
+            yield number, _slice(unet, np.stack([kept[k] for k in around]), tile, overlap, where)
     finally:
         torch.set_num_threads(before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -106,7 +107,11 @@ class _Training:
         torch.manual_seed(how.seed)
         scale = Scale.of([v for v, _ in pairs])
         self.unet = UNet(settings, names, scale, build(settings, len(names)).to(self.device))
-        self.unet.facts = {"how": asdict(how), "torch": torch.__version__, "seconds": 0.0}
+        self.unet.facts = {
+            "how": json.loads(json.dumps(asdict(how))),
+            "torch": torch.__version__,
+            "seconds": 0.0,
+        }
         self.train, self.held = Slices.split(pairs, settings, scale, how.held)
         self.optimizer = torch.optim.AdamW(
             self.unet.module.parameters(), how.learning_rate, weight_decay=how.weight_decay
@@ -202,8 +207,6 @@ class _Training:
         return np.concatenate(found), np.concatenate(true)
 
     def _save(self) -> None:
-        import json
-
         import torch
 
         if not self.path:
