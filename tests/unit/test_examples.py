@@ -1,0 +1,20 @@
+"""Every example runs, at small size."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_example(script, tmp_path):
+    pytest.importorskip("xraylib")
+    pytest.importorskip("SALib")
+    words = [sys.executable, str(script), str(tmp_path / "out"), "--small"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list((tmp_path / "out").rglob("report.html"))
+    assert list((tmp_path / "out").rglob("*.svg"))
