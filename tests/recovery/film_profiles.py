@@ -67,6 +67,18 @@ def charge_of(seed: int, columns: int = 4) -> SimpleNamespace:
     return SimpleNamespace(cell=cell, truth=truth, groups=groups, front=front)
 
 
+def grains_of(seed: int) -> SimpleNamespace:
+    """Li grains on ring images of ten columns of the small film, counted without a reference."""
+    cell = FilmCell.demo(
+        maps=7, map_period_s=900.0, seed=seed, columns=10, grain_births_per_mm_map=(24.0, 10.0)
+    )
+    truth, q = Truth.of(cell), 2 * np.pi * 2**0.5 / 3.491
+    window = {"q_range": (0.986 * q, 1.014 * q), "q_bins": 6}
+    maps = (ring_sums(cell, number, "Li110", **window) for number in range(cell.maps))
+    grains = df.link_grains(df.find_grains(maps, time=truth.maps["time"].values))
+    return SimpleNamespace(truth=truth.grains, grains=grains, counts=df.count_grains(grains))
+
+
 def plating_of(seed: int, columns: int = 5) -> SimpleNamespace:
     """Titanium lifted by plated lithium: Ti(100) of ten maps and its layer."""
     cell = FilmCell.paper(columns=columns, maps=10, map_period_s=800.0, initial_rest_s=500.0, seed=seed)

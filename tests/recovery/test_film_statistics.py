@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from film_profiles import LCO, charge_of, plating_of, ring_sums
+from film_profiles import LCO, charge_of, grains_of, plating_of, ring_sums
 
 from operando import diffraction as df
 from operando.core import Flag
@@ -13,7 +13,9 @@ from operando.twin.film import FilmCell, Truth
 DIMS = ("time", "z", "x")
 #: what c of this film is at x = 1, at both ends of its two-phase range, and at the end of charge; the front is wavy by
 #: 0.5 um of 20, and lithium conserved in each column, so that the insulating phase next to it holds 0.935 +- 0.004
-OWN = df.Calibration.through("film", [(14.00, 1.0), (14.0032, 0.935, 0.0, 0.004), (14.13, 0.75), (14.32, 0.5)])
+OWN = df.Calibration.through(
+    "film", [(14.00, 1.0), (14.0032, 0.935, 0.0, 0.004), (14.13, 0.75), (14.32, 0.5)]
+)
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +167,18 @@ def test_family_ratio_over_depth(pristine):
     by_row_err = weight.sum(1)[good.any(1)] ** -0.5
     assert np.average(by_row, weights=by_row_err**-2) == pytest.approx(0, abs=0.03)
     assert np.sqrt((by_row**2).mean()) < 0.03
+
+
+def test_counts_of_grains_lie_within_their_errors():
+    """Nine films; a grain counts as there when 40 counts are expected at its brightest point."""
+    pulls, found, there = [], 0.0, 0
+    for seed in range(9):
+        film = grains_of(seed)
+        true = (film.truth["counts_best"].values > 40).sum(1)
+        total, error = film.counts["total"].values, film.counts["total_err"].values
+        pulls.extend(((total - true) / error)[1:])
+        found, there = found + total.sum(), there + true.sum()
+        assert np.median(error[3:]) < 0.25 * np.median(total[3:])  # and they are not merely wide
+    assert there > 400
+    assert found == pytest.approx(there, rel=0.04)
+    assert 0.8 < np.sqrt(np.mean(np.square(pulls))) < 1.2

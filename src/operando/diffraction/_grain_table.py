@@ -192,6 +192,9 @@ def grain_dataset(found: Sequence[MapSpots | None], time, search, background: st
     result["map_flag"] = flag_variable(map_flag, ("time",))
     result.attrs = {"background": background, "rule": search.rule, "false_rate_per_image": search.false_rate}
     if known is not None:
+        if search.rule == "significance":
+            bins = len(known.azimuth) * len(known.q)
+            result.attrs["log10_p_limit"] = float(np.log10(search.false_rate / (2 * bins)))
         result.attrs |= {"rows": len(known.z), "columns": len(known.x)}
         result.attrs |= {"z_step_um": _step(known.z), "x_step_um": _step(known.x)}
     return result

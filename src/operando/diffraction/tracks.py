@@ -1,8 +1,7 @@
-"""Grains followed in time: tracks, their classes and rotation, and how many grains there are, come and go."""
+"""Grains followed in time: tracks, their classes and rotation, and their azimuths."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +12,6 @@ from ..core.errors import InputError
 from ..core.flags import Flag, flag_variable
 
 EPHEMERAL, UNSTABLE, STABLE = 0, 1, 2
-#: neighbours are parted when they differ in azimuth by about this and three times the width of a spot
-UNPARTED_DEG = 1.0
 
 
 @dataclass(frozen=True)
@@ -191,100 +188,6 @@ def _rotation(t, azimuth, error) -> tuple[float, float, float, float]:
     chi2 = (weight * (turn - mean - rate * (t - centre)) ** 2).sum() / (len(t) - 2)
     widen = np.sqrt(max(chi2, 1.0))
     return float(mean % 360), mean_err * widen, float(rate), float(widen * spread**-0.5)
-
-
-def count_grains(
-    grains: xr.Dataset, efficiency: Callable[[np.ndarray], np.ndarray] | None = None
-) -> xr.Dataset:
-    """Visible grains in every map: `total`, `new`, `vanished`, over `time`, with errors.
-
-    Each grain counts 1/efficiency(peak_counts) (only those with an efficiency of at least one half; without the
-    argument, one); chance false ones are taken off, and pairs expected to have merged because their azimuths agree
-    are added (nearer than three rms widths, from the pairs of touching grains). `_err` is the error of the count of
-    the grains that were there: binomial for missed ones, Poisson for false and merged ones. `_sampling_err` is the
-    Poisson error if they are taken as a sample of what might have been
-    there. `new` and `vanished` need the map before: NaN and NO_DATA else. Linked grains are needed.
-    """
-    if "track" not in grains:
-        raise InputError("grains are not linked in time", where="tracks", fix="Call link_grains first.")
-    chance = (
-        np.ones(grains.sizes["grain"]) if efficiency is None else efficiency(grains["peak_counts"].values)
-    )
-    used = chance >= 0.5
-    weight = np.where(used, 1 / np.where(used, chance, 1.0), 0.0)
-    missing = np.where(used, (1 - chance) * weight**2, 0.0)
-    index, track = grains["map_index"].values, grains["track"].values
-    recorded = np.flatnonzero(grains["map_flag"].values == 0)
-    size = grains.sizes["time"]
-    out = {
-        n + e: np.full(size, np.nan)
-        for n in ("total", "new", "vanished")
-        for e in ("", "_err", "_sampling_err")
-    }
-    false = grains.attrs.get("false_rate_per_image", 0.0) * grains["images"].values
-    if grains.attrs.get("rule") != "significance":
-        false = np.zeros(size)
-    first, last = _ends(track, index)
-    merges = _expected_merges(grains, {int(t): np.flatnonzero((index == t) & used) for t in recorded})
-    for before, t in zip([None, *recorded], recorded, strict=False):
-        here = index == t
-        merged = merges[int(t)]
-        picked = {"total": (here, merged)}
-        if before is not None and before == t - 1:
-            picked |= {"new": (here & (first[track] == t), 0.0)}
-            picked |= {"vanished": ((index == before) & (last[track] == before), 0.0)}
-        for name, (choice, extra) in picked.items():
-            value = weight[choice].sum() - false[t] + extra
-            out[name][t] = max(value, 0.0)
-            out[name + "_err"][t] = np.sqrt(missing[choice].sum() + false[t] + extra)
-            out[name + "_sampling_err"][t] = np.sqrt(
-                max(value, 0.0) + missing[choice].sum() + false[t] + extra
-            )
-    data = {n: ("time", v, {"units": "1"}) for n, v in out.items()}
-    result = xr.Dataset(data, coords={"time": grains["time"]})
-    for name in ("total", "new", "vanished"):
-        result[f"{name}_flag"] = flag_variable(np.where(np.isnan(out[name]), int(Flag.NO_DATA), 0), ("time",))
-    return result
-
-
-def _ends(track: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    count = int(track.max()) + 1 if len(track) else 0
-    first, last = np.full(count, 2**31), np.full(count, -1)
-    np.minimum.at(first, track, index)
-    np.maximum.at(last, track, index)
-    return first, last
-
-
-def _expected_merges(grains: xr.Dataset, rows: dict[int, np.ndarray]) -> dict[int, float]:
-    """Grains of each map that are one with a neighbour: touching pairs told apart x F / (1 - F); `rows`: by map.
-
-    F is the chance that two grains agree in azimuth within what parts them, as pairs of one map that lie apart do:
-    oriented grains agree more often than random ones. Ten pairs at random azimuths are added, so that few say little.
-    """
-    apart = {t: _pairs(grains, some) for t, some in rows.items()}
-    alike, far = (sum(counts[i] for counts in apart.values()) for i in (1, 2))
-    spread = grains["azimuth_spread"].values
-    width = UNPARTED_DEG + 3 * float(np.median(spread)) if len(spread) else 0.0
-    share = min((alike + 10 * min(2 * width / 360, 0.5)) / (far + 10), 0.5)
-    return {t: counts[0] * share / (1 - share) for t, counts in apart.items()}
-
-
-def _pairs(grains: xr.Dataset, rows: np.ndarray) -> tuple[int, int, int]:
-    """Pairs that touch and differ in azimuth, that lie apart and agree, and that lie apart."""
-    if len(rows) < 2:
-        return 0, 0, 0
-    table = {n: grains[n].values[rows] for n in ("z_min", "z_max", "x_min", "x_max", "azimuth")}
-    near = np.ones((len(rows), len(rows)), bool)
-    for d in "zx":
-        step = abs(grains.attrs.get(f"{d}_step_um", 1.0))
-        gap = np.maximum(table[f"{d}_min"][:, None], table[f"{d}_min"]) - np.minimum(
-            table[f"{d}_max"][:, None], table[f"{d}_max"]
-        )
-        near &= gap <= 1.01 * step
-    width = UNPARTED_DEG + 3 * float(np.median(grains["azimuth_spread"].values))
-    alike = np.abs((table["azimuth"][:, None] - table["azimuth"] + 180) % 360 - 180) < width
-    pair = np.triu(np.ones_like(near), 1)
-    return int((pair & near & ~alike).sum()), int((pair & ~near & alike).sum()), int((pair & ~near).sum())
 
 
 def azimuth_map(grains: xr.Dataset, *, bin_deg: float = 5.0, weight: str | None = None) -> xr.DataArray:
