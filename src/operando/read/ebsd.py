@@ -27,6 +27,12 @@ def orientation_map(path: str | Path, *, laue: Mapping[str, str] | None = None) 
     without symmetry.
     """
     path = Path(path)
+    points = read_points(path)
+    return _dataset(points, _with_symmetry(points, laue or {}, path), path)
+
+
+def read_points(path: Path) -> Points:
+    """Points and crystals of an orientation map. Raises `ReadError` as `orientation_map` does."""
     points = _reader(path)(path)
     if len(points.phase) != points.rows * points.columns:
         raise ReadError(
@@ -36,7 +42,7 @@ def orientation_map(path: str | Path, *, laue: Mapping[str, str] | None = None) 
     if points.phase.max(initial=0) > len(points.crystals):
         raise ReadError(f"a point of phase {points.phase.max()}, but only {len(points.crystals)} are described",
                         where=str(path), fix="Export the file again with all phases.")  # fmt: skip
-    return _dataset(points, _with_symmetry(points, laue or {}, path), path)
+    return points
 
 
 def _reader(path: Path):

@@ -46,10 +46,10 @@ def hexitec_histogram(
     from .hdf5 import damage_told, open_hdf5
 
     with damage_told(path), open_hdf5(path) as file:
-        stored = _counts(file, path, dataset, 3)
+        stored = find_counts(file, path, dataset, 3)
         axis, values, units = energy_axis(file, stored, path, energy, keV_per_channel)
         counts = np.moveaxis(stored[()], axis, -1)
-        exposure, monitor = _number(file, stored, EXPOSURE), _number(file, stored, MONITOR)
+        exposure, monitor = number_beside(file, stored, EXPOSURE), number_beside(file, stored, MONITOR)
         name = stored.name
     where = f"{path}::{name}"
     keV, turned = ordered(in_keV(values, units, energy_units, where), where)
@@ -81,7 +81,7 @@ def nexus_spectra(
     from .hdf5 import damage_told, open_hdf5
 
     with damage_told(path), open_hdf5(path) as file:
-        stored = _counts(file, path, dataset, 1)
+        stored = find_counts(file, path, dataset, 1)
         axis, values, units = energy_axis(file, stored, path, energy)
         counts = np.moveaxis(stored[()], axis, -1)
         beam, name = _beam(file, stored), stored.name
@@ -115,7 +115,7 @@ def hexitec_frames(
     from .hdf5 import damage_told, open_hdf5
 
     with damage_told(path), open_hdf5(path) as file:
-        stored = _counts(file, path, dataset, 3)
+        stored = find_counts(file, path, dataset, 3)
         if (
             stored.shape[0] in shape
             and stored.shape[0] != stored.shape[2]
@@ -145,7 +145,7 @@ def _binary_frames(path: Path, block: int, shape: tuple[int, int]) -> Iterator[n
         yield np.array(frames[start : start + block])
 
 
-def _counts(file: h5py.File, path, dataset: str | None, least: int) -> h5py.Dataset:
+def find_counts(file: h5py.File, path, dataset: str | None, least: int) -> h5py.Dataset:
     """The dataset of counts: as named, the NeXus default, or the only one with enough axes."""
     import h5py
 
@@ -184,7 +184,7 @@ def _names(file: h5py.File, least: int) -> list[str]:
     return names[:12]
 
 
-def _number(file: h5py.File, stored: h5py.Dataset, names: tuple[str, ...]) -> float:
+def number_beside(file: h5py.File, stored: h5py.Dataset, names: tuple[str, ...]) -> float:
     """A scalar by one of its names, in the groups from the counts up; NaN where there is none."""
     import h5py
 

@@ -32,7 +32,8 @@ class Inspection:
 
 
 def inspect(path: str | Path, dataset: str | None = None) -> Inspection:
-    """Look into a file or folder: frames, results, PONI, cycler or impedance record.
+    """Look into a file or folder: frames, projections, histograms, orientation maps, masks, volumes, results, PONI,
+    experiment files, cycler or impedance records.
 
     dataset  the frames of an HDF5 file that holds several. Never raises for what is wrong with a file: it says so.
     """
@@ -59,12 +60,34 @@ def _look(path: Path, dataset: str | None) -> Inspection:
         raise ReadError("no such file or folder", where=str(path), fix="Check the path.")
     if path.is_dir():
         return _folder(path, dataset)
-    if _is_hdf5(path):
-        return _results(path) or hdf5_file(path, dataset)
     suffix = path.suffix.lower()
+    if suffix in _endings():
+        return _by_ending(path, suffix)
+    if _is_hdf5(path):
+        return _results(path) or _of_science(path, dataset) or hdf5_file(path, dataset)
     if suffix in images.SUFFIXES:
         return picture_files([path], str(path))
     return _poni(path) if suffix == ".poni" else _table(path)
+
+
+def _of_science(path: Path, dataset: str | None) -> Inspection | None:
+    """Scans, histograms, volumes and truths; not asked where a dataset is named: then it holds frames."""
+    from .inspect_science import hdf5_of_science
+
+    return hdf5_of_science(path) if dataset is None else None
+
+
+def _endings() -> tuple[str, ...]:
+    from .inspect_science import EBSD
+
+    return (*EBSD, ".npy", ".toml")
+
+
+def _by_ending(path: Path, suffix: str) -> Inspection:
+    from .inspect_experiment import experiment_file
+    from .inspect_science import array_file, orientation_file
+
+    return {".npy": array_file, ".toml": experiment_file}.get(suffix, orientation_file)(path)
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -82,9 +105,15 @@ def _folder(path: Path, dataset: str | None) -> Inspection:
     from .scans import expand
 
     if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zarray")):
-        return _zarr(path)
+        from .inspect_volumes import zarr_store
+
+        return zarr_store(path)
     if (path / "results.nxs").exists():
         return _look(path / "results.nxs", dataset)
+    from .inspect_science import picture_scan
+
+    if (scan := picture_scan(path)) is not None:
+        return scan
     found = expand(path)
     if found[0].suffix.lower() in images.SUFFIXES:
         return picture_files(found, str(path))
@@ -100,7 +129,9 @@ def _folder(path: Path, dataset: str | None) -> Inspection:
 def _in_short(look: Inspection) -> str:
     if not look.readable:
         return look.why.split("\n")[0]
-    return next((detail for what, _, detail in look.rows if what == "frames"), look.headline)
+    told = ("frames", "projections", "histograms")
+    return next((f"{what}: {detail}" if what != told[0] else detail for what, _, detail in look.rows if what in told),
+                look.headline.partition(" · ")[2])  # fmt: skip
 
 
 def _results(path: Path) -> Inspection | None:
@@ -126,18 +157,6 @@ def _results(path: Path) -> Inspection | None:
     return Inspection(f"{path} · operando results · {title}", tuple(rows))
 
 
-def _zarr(path: Path) -> Inspection:
-    import zarr
-
-    held = zarr.open(str(path), mode="r")
-    arrays = held.arrays() if isinstance(held, zarr.Group) else [("", held)]
-    rows = tuple(
-        ("array", name, f"{' x '.join(map(str, array.shape))} {array.dtype}")
-        for name, array in sorted(arrays)
-    )
-    return Inspection(f"{path} · zarr store", rows)
-
-
 def _poni(path: Path) -> Inspection:
     from ..core.geometry import Geometry
 
@@ -159,6 +178,8 @@ def _poni(path: Path) -> Inspection:
 
 def _table(path: Path) -> Inspection:
     """A cycler file, else an impedance file; the reasons of both when it is neither."""
+    if not path.stat().st_size:
+        raise ReadError("an empty file", where=str(path), fix="Check what wrote it.")
     reasons = []
     for reader in (_cycler, _impedance):
         try:
@@ -167,7 +188,10 @@ def _table(path: Path) -> Inspection:
             reasons.append(error.what if isinstance(error, OperandoError) else str(error))
         else:
             return found
-    raise ReadError(f"neither frames, cycler nor impedance file: {'; '.join(reasons)}", where=str(path))
+    raise ReadError(
+        f"not a kind of file that is known; as cycler file: {reasons[0]}; as impedance: {reasons[-1]}", where=str(path),
+        fix="Known are HDF5, TIFF, CBF, EDF, PONI, npy, toml, EBSD maps, zarr, and files of cyclers and impedance.",
+    )  # fmt: skip
 
 
 def _described(path: Path, kind: str, table, span: Callable[[], str]) -> Inspection:

@@ -1,0 +1,143 @@
+"""Files and settings of tomography, Compton, EBSD and models that are not what they should be: one clear error."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from projection_files import data_exchange, nxtomo
+
+from operando.read import inspect
+from operando.twin.coin_cell import CoinCell, simulate_coin_cell
+
+
+def row(look, what):
+    return next((where, detail) for name, where, detail in look.rows if name == what)
+
+
+def histogram(path, *, units="keV", cut=False):
+    with h5py.File(path, "w") as file:
+        file["entry/data/counts"] = np.random.default_rng(1).poisson(3.0, (20, 20, 64)).astype(np.uint16)
+        file["entry/data/energy"] = np.linspace(1, 140, 64)
+        if units:
+            file["entry/data/energy"].attrs["units"] = units
+    if cut:
+        path.write_bytes(path.read_bytes()[:9000])
+    return path
+
+
+ANG = """# TEM_PIXperUM 1.0
+# MaterialName Lithium
+# Symmetry 43
+# LatticeConstants 3.51 3.51 3.51 90 90 90
+# GRID: SqrGrid
+# XSTEP: 0.5
+# YSTEP: 0.5
+# NCOLS_ODD: {columns}
+# NCOLS_EVEN: {columns}
+# NROWS: {rows}
+"""
+
+
+def ang(path, rows=1, columns=1, told=None):
+    points = [f"0.1 0.2 0.3 {x * 0.5} {y * 0.5} 90 0.9 0 1 1" for y in range(rows) for x in range(columns)]
+    path.write_text(ANG.format(rows=told or rows, columns=columns) + "\n".join(points) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("write", [data_exchange, nxtomo])
+def test_inspect_knows_projections(tmp_path, write):
+    write(tmp_path / "scan.h5", np.linspace(0, 180, 12))
+    look = inspect(tmp_path / "scan.h5")
+    assert look.readable, look.why
+    assert "projections · started 2024-05-01T10:00:00" in look.headline
+    assert row(look, "projections")[1].startswith("12 x 3 x 20 uint16, ")
+    assert row(look, "angles")[1].startswith("12, 0 to 180, steps of 16.36")
+    assert (row(look, "flats")[1], row(look, "darks")[1]) == ("5", "4")
+    assert row(look, "pixel")[1] == ("1.7 um" if write is data_exchange else "0.65 um")
+
+
+def test_inspect_says_what_a_reconstruction_would_stop_at(tmp_path):
+    data_exchange(tmp_path / "scan.h5", np.linspace(0, 180, 12), flats=False)
+    look = inspect(tmp_path / "scan.h5")
+    assert not look.readable
+    assert "no flats" in look.why
+    assert row(look, "flats")[1] == "none"
+
+
+def test_inspect_knows_energy_histograms(tmp_path):
+    look = inspect(histogram(tmp_path / "a.h5"))
+    assert look.readable
+    assert row(look, "histograms") == ("/entry/data/counts", "20 x 20 pixels, uint16")
+    assert row(look, "energies") == ("axis 2", "1 to 140 keV, 64 channels")
+    assert row(look, "exposure")[1] == "not in the file"
+    unsaid = inspect(histogram(tmp_path / "b.h5", units=None))
+    assert not unsaid.readable
+    assert "units" in unsaid.why
+    assert "truncated" in inspect(histogram(tmp_path / "c.h5", cut=True)).why
+
+
+def test_frames_at_several_energies_are_still_frames(tmp_path):
+    with h5py.File(tmp_path / "xanes.h5", "w") as file:
+        file["entry/data/images"] = np.ones((9, 40, 30), np.uint16)
+        file["entry/data/energy"] = np.linspace(7, 8, 9)
+    assert row(inspect(tmp_path / "xanes.h5"), "frames")[0] == "/entry/data/images"
+
+
+def test_inspect_knows_orientation_maps(tmp_path):
+    look = inspect(ang(tmp_path / "map.ang", 3, 4))
+    assert look.readable
+    assert row(look, "points") == ("square", "3 x 4, 0.5 x 0.5 um")
+    assert row(look, "phase") == ("1 Lithium", "m-3m, 100 % of the points")
+    short = inspect(ang(tmp_path / "short.ang", 3, 4, told=5))
+    assert not short.readable
+    assert "12 points, but the header says 5 rows of 4" in short.why
+
+
+def test_inspect_knows_masks_and_angles(tmp_path):
+    mask = np.zeros((10, 10), bool)
+    mask[0] = True
+    np.save(tmp_path / "mask.npy", mask)
+    np.save(tmp_path / "angles.npy", np.linspace(0, 180, 5))
+    assert row(inspect(tmp_path / "mask.npy"), "mask") == ("non-zero is masked", "10 % of pixels")
+    assert row(inspect(tmp_path / "angles.npy"), "numbers")[1] == "5, 0 to 180, steps of 45"
+    (tmp_path / "mask.npy").write_bytes((tmp_path / "mask.npy").read_bytes()[:130])
+    look = inspect(tmp_path / "mask.npy")
+    assert not look.readable
+    assert "not a whole .npy file" in look.why
+    (tmp_path / "empty.npy").write_bytes(b"")
+    assert not inspect(tmp_path / "empty.npy").readable
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A small coin cell; never altered."""
+    folder = tmp_path_factory.mktemp("coin") / "Zelle Nr. ä 1"
+    simulate_coin_cell(CoinCell.tiny(), folder)
+    return folder
+
+
+@pytest.fixture
+def coin(original, tmp_path):
+    """A copy to spoil."""
+    return shutil.copytree(original, tmp_path / "coin cell ü")
+
+
+def test_inspect_knows_every_file_of_a_coin_cell(original):
+    kinds = {
+        "tomogram.h5": "segmented volume", "truth.h5": "truth of a twin", "experiment.toml": "experiment file",
+        "raw/state_00_region_1.h5": "energy histograms",
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        look = inspect(original / name)
+        assert look.readable, look.why
+        assert kind in look.headline
+
+
+def test_inspect_says_which_files_an_experiment_lacks(coin):
+    (coin / "tomogram.h5").unlink()
+    look = inspect(coin / "experiment.toml")
+    assert not look.readable
+    assert "files that are not there: tomogram.h5" in look.why
+    (coin / "experiment.toml").write_text("[compton\n")
+    assert "not valid TOML" in inspect(coin / "experiment.toml").why
