@@ -124,8 +124,11 @@ def report(predict, held, tests) -> None:
         known = contact(guess.copy(data=true.astype(np.uint8)))
         one = tomo.corrected_measure(contact, guess, pairs)
         row("contact, by blocks", known, one, "value")
-        drawn = tomo.measure_by_draws(p, contact, sigma, rng=rng, draws=10)
+        other = (p_held[1], held[1][1])
+        drawn = tomo.measure_by_draws(p, contact, sigma, rng=rng, draws=10, held=other)
         row("contact, by draws", known, drawn, "measure")
+        drawn = tomo.measure_by_draws(p, lambda v: float((v.values == 2).mean()), sigma, rng=rng, draws=10)
+        row("void, by draws alone", (true == 2).mean(), drawn, "measure")
 
 
 def row(name: str, truth: float, found: xr.Dataset, key: str) -> None:

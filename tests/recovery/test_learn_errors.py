@@ -209,3 +209,23 @@ def test_draws_keep_probabilities_and_refuse_bad_ones():
         next(tomo.draw_labels(p.where(p > 0.1), (0, 1, 1), rng=rng))
     with pytest.raises(InputError, match="widths"):
         next(tomo.draw_labels(p, (1, 1), rng=rng))
+
+
+def test_held_out_truth_takes_the_bias_out_of_draws():
+    """Columns free of void, too few in every draw: the held-out volume tells by how much."""
+
+    def free(labels: xr.DataArray) -> float:
+        return float((labels.values != 0).all(0).mean())
+
+    rng = np.random.default_rng(5)
+    p, truth = latent(50, (1.5, 3.0, 3.0))
+    rough = (0.0, 0.0, 0.0)  # draws without correlation are rougher than the truth on purpose
+    true = free(truth.copy(data=truth.values - 1))
+    alone = tomo.measure_by_draws(p, free, rough, rng=rng, draws=8)
+    held = latent(51, (1.5, 3.0, 3.0))
+    both = tomo.measure_by_draws(p, free, rough, rng=rng, draws=8, held=held)
+    assert float(alone["measure_corrected"]) < true - 5 * float(alone["measure_err"])
+    off = abs(float(both["measure_corrected"]) - true)
+    assert off < 0.4 * abs(float(alone["measure_corrected"]) - true)
+    with pytest.raises(InputError, match="not every voxel"):
+        tomo.measure_by_draws(p, free, rough, rng=rng, held=(held[0], held[1] * 0))
