@@ -93,7 +93,7 @@ class Ledger:
         if self.attempts[order] >= most:
             raise Lost(
                 "workers die again and again while they have this", where=order.what,
-                fix="Often memory is too small: take fewer workers. Finished parts are kept; run the same command again.",
+                fix="Memory may be too small: take fewer workers. Finished parts are kept: run the same command again.",
             ) from error  # fmt: skip
         self.ready.appendleft(order)
 

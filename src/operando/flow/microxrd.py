@@ -113,7 +113,8 @@ def map_calls(job: Run, plan: Plan, scan: Scan, grid: ScanGrid) -> tuple[tuple[C
 
 def by_workers(job: Run, plan: Plan, scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> None:
     """Have the stages of all scans made by the workers of the run; `_one_map` and `grain_groups` then find them."""
-    assert job.team is not None and job.experiment.xrd is not None
+    assert job.team is not None
+    assert job.experiment.xrd is not None
     job.listener.say("workers", str(job.team.workers))
     ring = grain_ring(job.experiment.xrd)
     batches = []

@@ -10,7 +10,7 @@ import threading
 import types
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
 from operando.core.threads import THREADS, available_cores
@@ -74,10 +74,8 @@ def _begin(lifeline: Connection, threads: int) -> None:
 
 def _end_with(lifeline: Connection) -> None:
     """Wait for the end of the pipe that the parent holds open: it closes with the parent."""
-    try:
+    with suppress(EOFError, OSError):
         lifeline.recv_bytes()
-    except (EOFError, OSError):
-        pass
     os._exit(1)
 
 

@@ -45,8 +45,8 @@ def versioned(version: str) -> Callable:
 class Call:
     """A stage that is made now, later, or by a worker: a function, its inputs and its settings.
 
-    `inputs` are Frames, Datasets or anything with a digest, and results of other stages (`from_stages(stages)`), which are
-    loaded only where the stage is made; `settings` are plain values or frozen dataclasses.
+    `inputs` are Frames, Datasets or anything with a digest, or results of other stages (`from_stages(stages)`), which
+    are loaded only where the stage is made; `settings` are plain values or frozen dataclasses.
     """
 
     function: Callable[..., Any]
