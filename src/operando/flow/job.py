@@ -74,6 +74,7 @@ def run(
     processes, or those of a Dask `scheduler` (address or Client), reduce and fit maps, to the same bits. Raises
     `ExperimentError` and other `OperandoError`s for what the user can mend, `Busy` when another process has the folder.
     """
+    from .joint import joint
     from .timeline import electrochemistry, impedance
 
     path = Path(path)
@@ -94,6 +95,7 @@ def run(
             if getattr(experiment, section) is not None:
                 module, _, function = recipe.partition(":")
                 getattr(import_module(f"operando.flow.{module}"), function)(job, groups, table)
+        joint(job, groups)
         results = Results(
             experiment.title, experiment.model_dump(mode="json", exclude_none=True), groups, stages.processes,
             job.notes, describe_machine(), command or _command(),

@@ -1,0 +1,54 @@
+"""Every technique on one time axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..style import SERIES, Exhibit, panel, sheet, styled
+from ..text import axis_label, time_unit
+
+MOST = 10
+
+
+@styled
+def together(series: dict[str, xr.Dataset]) -> Exhibit:
+    """One panel a quantity, the same time below all; colour: technique."""
+    chosen = dict(list(series.items())[:MOST])
+    spans = np.concatenate([one["time"].values for one in chosen.values()])
+    per, unit = time_unit(spans[np.isfinite(spans)])
+    techniques = list(dict.fromkeys(path.split("/")[1] for path in chosen))
+    figure = sheet(0.55 + 0.78 * len(chosen))
+    first, tables = None, []
+    for k, (path, one) in enumerate(chosen.items()):
+        _, technique, name = path.split("/", 2)
+        axes = panel(figure, 1.0, 0.45 + (len(chosen) - 1 - k) * 0.78, 5.0, 0.68, sharex=first)
+        first = first or axes
+        colour = SERIES[techniques.index(technique) % 6]
+        error = one["value_err"].values
+        axes.errorbar(one["time"].values / per, one["value"].values, np.where(np.isfinite(error), error, 0.0), fmt="o-",
+                      ms=2, lw=0.9, elinewidth=0.6, color=colour)  # fmt: skip
+        axes.set_ylabel(axis_label("", one["value"].attrs.get("units")).strip(" /"), fontsize=6.5)
+        axes.text(
+            1.01,
+            0.5,
+            f"{name}\n{technique}",
+            transform=axes.transAxes,
+            fontsize=6.5,
+            va="center",
+            color=colour,
+        )
+        axes.tick_params(labelbottom=k == len(chosen) - 1)
+        axes.locator_params(axis="y", nbins=3)
+        tables.append(one.to_dataframe().reset_index().assign(quantity=name, technique=technique))
+    axes.set_xlabel(f"time / {unit}")
+    left = len(series) - len(chosen)
+    more = f" {left} more are in the table of results." if left else ""
+    return Exhibit(
+        "together", "Every technique on one time axis",
+        "One number a time from each technique: means over the valid points, with 1σ errors that are widened "
+        "where points "
+        f"scatter more than their own errors say. Colour: technique.{more}",
+        "Quantities of several techniques against time.", figure, pd.concat(tables),
+    )  # fmt: skip
