@@ -17,11 +17,11 @@ import warnings
 import numpy as np
 from scipy import sparse
 from scipy.ndimage import gaussian_filter, label
-from scipy.sparse.linalg import LinearOperator, cg, spilu
+from scipy.sparse.linalg import cg
 
 from operando.transport import effective_conductivity, tortuosity_factor, tortuosity_map
 
-PART, ROUNDS = 3, 4
+PART, ROUNDS = 2, 4
 
 
 def blobs(shape, radius: float, porosity: float, seed: int) -> np.ndarray:
@@ -51,11 +51,11 @@ def reference(solid: np.ndarray) -> float:
     diagonal = np.asarray(w.sum(1)).ravel()
     np.add.at(diagonal, first, 2.0)
     np.add.at(diagonal, last, 2.0)
-    matrix, b = (sparse.diags(diagonal) - w).tocsc(), np.zeros(n)
+    matrix, b = (sparse.diags(diagonal) - w).tocsr(), np.zeros(n)
     b[first] = 2.0
-    ilu = spilu(matrix, drop_tol=1e-3, fill_factor=8)
-    u, info = cg(matrix, b, rtol=1e-10, maxiter=5000, M=LinearOperator((n, n), ilu.solve))
-    assert info == 0
+    u, info = cg(matrix, b, rtol=1e-10, maxiter=20_000, M=sparse.diags(1 / diagonal))
+    if info:
+        raise RuntimeError("the reference did not converge")
     flux = (2 * (1 - u[first])).sum()
     return solid.mean() / (flux * len(solid) / solid[0].size)
 

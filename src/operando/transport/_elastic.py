@@ -72,8 +72,8 @@ def respond(grid: Grid, strain: np.ndarray, tolerance: float, most: int) -> Resp
     while not converged and steps < most:
         z = _green(grid, r)
         rz = kernels.dot(r.ravel(), z.ravel())
-        if not rz > floor**2 * energy * grid.labels.size:
-            converged = True
+        if not rz > floor**2 * float(strain @ stress) * grid.labels.size:
+            converged, left = True, 10 * rz / grid.labels.size  # of the order of the fall to come
             break
         p *= dtype.type(rz / before if steps else 0)
         p += z

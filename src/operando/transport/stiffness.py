@@ -133,11 +133,16 @@ def _as_dataset(found, peak: float, units: str) -> xr.Dataset:
 def _young(c: np.ndarray, err: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Young's moduli 1 / S_ii along x, y, z; errors E_i^2 |S| err |S| (aligned, so the largest), 1e-5 of the stiffest.
 
-    What carries nothing gets a tenth of that as its stiffness, so that the inverse exists.
+    Axes that carry nothing are left out of the inverse (their rows are zero too); nothing is softer than a tenth of
+    that error, so that the inverse exists.
     """
     floor = 1e-6 * max(float(np.abs(c).max()), 1e-6)
-    value, vector = np.linalg.eigh(c)
-    s = (vector / np.maximum(value, floor)) @ vector.T
-    young = 1 / np.diag(s)[:3]
-    change = np.abs(s) @ err @ np.abs(s)
-    return young, young**2 * np.diag(change)[:3] + 10 * floor
+    kept = np.flatnonzero(np.diag(c) > 10 * floor)
+    young, young_err = np.zeros(6), np.full(6, 10 * floor)
+    if len(kept):
+        value, vector = np.linalg.eigh(c[np.ix_(kept, kept)])
+        s = (vector / np.maximum(value, floor)) @ vector.T
+        change = np.abs(s) @ err[np.ix_(kept, kept)] @ np.abs(s)
+        young[kept] = 1 / np.diag(s)
+        young_err[kept] += young[kept] ** 2 * np.diag(change)
+    return young[:3], young_err[:3]
