@@ -6,7 +6,7 @@ import xarray as xr
 
 from operando.flow.joint import FEWEST, Series, correlation, effective_number, joint
 from operando.flow.results import Results
-from operando.show import report
+from operando.show.chapters.joint import chapter
 
 
 def one(name, technique, time, value):
@@ -85,9 +85,10 @@ def test_groups_and_chapter_of_two_techniques():
     assert list(found["pair"].values) == ["voltage · contact top"]  # the bottom does not change
     assert float(found["correlation"][0]) < -0.99
     assert np.isnan(groups["joint/cycler/voltage"]["value"].values[0])  # before the record
-    text = report.render(Results("two", {"title": "two"}, groups))
-    assert "Every technique on one time axis" in text
-    assert "go together beyond their own slow changes" in text
+    page = chapter(Results("two", {"title": "two"}, groups))
+    assert "go together beyond their own slow changes" in page.findings[0]
+    assert page.tables[0].rows[0][0] == "voltage · contact top"
+    assert set(page.figures[0].table["technique"]) == {"cycler", "tomography"}
 
 
 def test_one_technique_has_no_chapter():
