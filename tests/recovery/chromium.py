@@ -90,7 +90,8 @@ class Browser:
     def until(self, text: str, timeout: float = 30):
         """Wait until an expression is true, and return it."""
         end = time.monotonic() + timeout
-        while not (value := self.js(text)):
+        asked = f"(() => {{ const v = ({text}); return v instanceof Node ? true : v; }})()"
+        while not (value := self.js(asked)):
             if time.monotonic() > end:
                 raise TimeoutError(f"never true: {text}; page says {self.complaints()}")
             time.sleep(0.03)

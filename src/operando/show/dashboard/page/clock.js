@@ -36,12 +36,12 @@ function draw() {
   const [width, height] = size(made);
   [per, unit] = timeUnit([...(source.time ?? []), ...all]);
   const span = extent(joined ? (source.time ?? []).map((t) => t / per) : [], all.map((t) => t / per));
-  const x = padded(span, 0.012), left = 54, right = 104, top = 16, bottom = 32, each = (height - top - bottom) / Math.max(1, names.length);
+  const x = padded(span, 0.012), left = 54, right = 104, top = 16, bottom = 32, share = names.length > 1 ? [0, 1.3, 2.15, 3].map((v) => v * (height - top - bottom) / (names.length > 2 ? 3 : 2.25)) : [0, height - top - bottom];
   let out = "", boxes = [];
   (names.length ? names : [["", "maps"]]).forEach(([name, said], i) => {
     const raw = source[name] ?? [], [factor, si] = prefixed(raw, c.units?.[name] ?? "");
     const values = raw.map((v) => (v === null ? null : v * factor)), paired = (c.maps[name] ?? []).map((v) => (v === null ? null : v * factor));
-    const a = axes({ left, top: top + i * each, width: width - left - right, height: each - (names.length > 1 ? 9 : 0), x, y: padded(extent(values, paired), 0.1) });
+    const a = axes({ left, top: top + share[i], width: width - left - right, height: share[i + 1] - share[i] - (names.length > 1 ? 9 : 0), x, y: padded(extent(values, paired), 0.1) });
     const last = i === Math.max(1, names.length) - 1;
     boxes.push(a);
     if (all.length <= 200) out += `<path class="map-line" d="${all.map((t) => `M${a.px(t / per).toFixed(1)} ${a.top}v${a.height}`).join("")}"/>`;

@@ -1,5 +1,6 @@
 // Questions to the server; whole series of maps stay here, so that moving in time or space asks nothing.
 const kept = new Map();
+const failures = new Map(); // questions that got no answer; they are asked again at the next poll
 export const runs = []; // of each run what the server says of it, with the time axis and quantities by name
 let generation = 0;
 
@@ -31,12 +32,19 @@ function once(key, make) { // one request for each thing, however often it is wa
   if (!kept.has(key)) {
     const entry = { value: null, failed: null, promise: null };
     const born = generation;
-    entry.promise = make().then((value) => { if (born === generation) entry.value = value; return value; }, (error) => { entry.failed = error; throw error; });
+    entry.promise = make().then((value) => { if (born === generation) entry.value = value; return value; }, (error) => { entry.failed = error; if (born === generation) failures.set(key, error); throw error; });
     entry.promise.catch(() => {});
     kept.set(key, entry);
     if (kept.size > 120) kept.delete(kept.keys().next().value);
   }
   return kept.get(key);
+}
+
+export function retry() { // the first failure since the last call; what failed may be asked again
+  const [first] = failures.values();
+  for (const key of failures.keys()) kept.delete(key);
+  failures.clear();
+  return first ?? null;
 }
 
 export function forget() { generation += 1; kept.clear(); }

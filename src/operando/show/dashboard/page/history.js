@@ -55,7 +55,7 @@ function draw() {
   const low = found.map((h) => h.values.map((v, i) => v - (h.errors[i] > 0 ? h.errors[i] : 0))), high = found.map((h) => h.values.map((v, i) => v + (h.errors[i] > 0 ? h.errors[i] : 0)));
   const x = padded(extent(...found.map((h) => h.time.map((t) => t / per))), 0.03), lanes = flagLanes(found[0]);
   const top = 22, bottom = 36 + 15 * lanes.length;
-  box = axes({ left: 66, top, width: width - 78, height: Math.max(60, height - top - bottom), x, y: padded(extent(...low, ...high), 0.06) });
+  box = axes({ left: lanes.length ? 84 : 66, top, width: width - (lanes.length ? 96 : 78), height: Math.max(60, height - top - bottom), x, y: padded(extent(...low, ...high), 0.06) });
   let out = found.length > 1 ? legend(found.map((h) => [h.name, h.colour]), 66, 12) : "";
   out += flagRows(lanes, found[0]) + frame(box, { ylabel: label(shown.label, shown.units), most: Math.max(3, Math.floor(box.height / 55)) });
   found.forEach((h, k) => { const t = h.time.map((v) => v / per); out += band(box, t, low[k], high[k], h.colour) + line(box, t, h.values, h.colour, { dots: h.values.length <= 120 ? 4.5 : 0 }); });

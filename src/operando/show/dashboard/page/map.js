@@ -42,7 +42,7 @@ const rectangle = (a, b) => [Math.min(a[0], b[0]), Math.max(a[0], b[0]), Math.mi
 const edges = (c) => (c.length < 2 ? [c[0] - 0.5, c[0] + 0.5] : [c[0] - (c[1] - c[0]) / 2, c.at(-1) + (c.at(-1) - c.at(-2)) / 2]);
 
 function layout(width, height, g) { // equal scale where that looks like a map, else a round stretch
-  const left = 52, top = 8, wide = width - left - 96, tall = height - top - 40;
+  const left = 52, top = 8, wide = width - left - 100, tall = height - top - 40;
   const dx = Math.abs(edges(g.column)[1] - edges(g.column)[0]), dz = Math.abs(edges(g.row)[1] - edges(g.row)[0]);
   let stretch = 1;
   const equal = (wide * dz) / dx;

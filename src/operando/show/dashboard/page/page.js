@@ -1,6 +1,6 @@
 // Starts the panels, keeps up with a run that is being written, and listens to the keys.
 import * as clock from "./clock.js";
-import { ask, forget, grid, load, nearest, runs, Trouble } from "./data.js";
+import { ask, forget, grid, load, nearest, retry, runs, Trouble } from "./data.js";
 import * as history from "./history.js";
 import * as map from "./map.js";
 import * as pattern from "./pattern.js";
@@ -44,6 +44,8 @@ async function poll() { // takes up what was rewritten; says how old it is
     if (failed) throw new Trouble(failed.error);
     const fresh = told.map((run, i) => run.version !== versions[i]);
     if (fresh.some(Boolean)) await take(told, fresh);
+    const failed_ = retry();
+    if (failed_) { refresh("data", "patterns", "tracks"); throw failed_; }
     trouble(runs[0].quantities.length ? null : { what: "Nothing in this run can be drawn as maps", where: "", fix: "The cycler's record is shown." });
     element("live").textContent = ` · written ${age(told[0].age_s)} ago`;
     element("live").classList.toggle("young", told[0].age_s < 120);
@@ -93,6 +95,7 @@ document.addEventListener("keydown", (event) => {
   if (KEYS[event.key]) { event.preventDefault(); KEYS[event.key](event); }
 });
 
+window.addEventListener("error", (event) => trouble({ what: "A part of the page failed.", fix: `Please report it: ${event.message}` }));
 window.addEventListener("hashchange", () => { if (runs[0]) set(fitted(recall())); });
 new ResizeObserver(() => runs[0] && refresh("size")).observe(document.querySelector("main"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => runs[0] && refresh("size"));

@@ -132,7 +132,7 @@ function drawImage() {
   if (!a) return;
   const [, azimuths, bins] = a.shape, step = nearest(a.axes.time, state.t), start = step * azimuths * bins, limits = scaleOf(a);
   const half = (a.axes.q[1] - a.axes.q[0]) / 2, turn = (a.axes.azimuth[1] - a.axes.azimuth[0]) / 2;
-  const b = axes({ left: 54, top: 6, width: width - 54 - 84, height: height - 6 - 34, x: [a.axes.azimuth[0] - turn, a.axes.azimuth.at(-1) + turn], y: [a.axes.q[0] - half, a.axes.q.at(-1) + half] });
+  const b = axes({ left: 54, top: 6, width: width - 54 - 102, height: height - 6 - 34, x: [a.axes.azimuth[0] - turn, a.axes.azimuth.at(-1) + turn], y: [a.axes.q[0] - half, a.axes.q.at(-1) + half] });
   const context = canvasOf(picture, b, azimuths, bins);
   context.clearRect(0, 0, azimuths, bins);
   paint(context, azimuths, bins, (c, l) => a.values[start + c * bins + (bins - 1 - l)], limits, "amount", true);

@@ -18,5 +18,5 @@ export function bar({ left, top, height }, [low, high], kind, label, id, root = 
   const stops = hexes(kind), gradient = stops.map((c, i) => `<stop offset="${(i / (stops.length - 1)).toFixed(4)}" stop-color="${c}"/>`).join("");
   const t = root ? rootTicks([low, high]) : ticks(low, high, Math.max(2, Math.floor(height / 42))), share = (v) => { const s = (v - low) / (high - low); return root ? Math.sqrt(s) : s; };
   const marks = t.at.map((v) => { const y = top + height * (1 - share(v)); return `<path class="axis" d="M${left + 11} ${y}h4"/>${words(left + 18, y + 3.5, tickText(v, t.decimals, Math.max(Math.abs(low), Math.abs(high))))}`; }).join("");
-  return `<defs><linearGradient id="${id}" x1="0" y1="1" x2="0" y2="0">${gradient}</linearGradient></defs><rect x="${left}" y="${top}" width="11" height="${height}" fill="url(#${id})"/>${marks}${words(0, 0, label, `class="label" text-anchor="middle" transform="translate(${left + 66} ${top + height / 2}) rotate(-90)"`)}`;
+  return `<defs><linearGradient id="${id}" x1="0" y1="1" x2="0" y2="0">${gradient}</linearGradient></defs><rect x="${left}" y="${top}" width="11" height="${height}" fill="url(#${id})"/>${marks}${words(0, 0, label, `class="label" text-anchor="middle" transform="translate(${left + 76} ${top + height / 2}) rotate(-90)"`)}`;
 }

@@ -25,7 +25,9 @@ export function refresh(...keys) {
 function render() {
   const keys = changed, why = cause;
   changed = new Set(); cause = null; frame = 0;
-  for (const { keys: wanted, draw } of listeners) if (wanted.some((key) => keys.has(key))) draw();
+  for (const { keys: wanted, draw } of listeners) {
+    try { if (wanted.some((key) => keys.has(key))) draw(); } catch (error) { reportError(error); } // the other panels go on
+  }
   remember();
   if (!why) return;
   const after = new MessageChannel(); // its message comes after this frame was painted
