@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -82,7 +82,7 @@ def _width(correlation: np.ndarray) -> np.ndarray:
 
 
 def draw_labels(
-    probabilities: xr.DataArray, sigma_vox: tuple[float, float, float] | xr.DataArray, *, rng: np.random.Generator,
+    probabilities: xr.DataArray, sigma_vox: Sequence[float] | np.ndarray | xr.DataArray, *, rng: np.random.Generator,
     draws: int = 20,
 ) -> Iterator[xr.DataArray]:  # fmt: skip
     """Label volumes (z, y, x) in turn, each voxel with its probabilities, neighbours alike over `sigma_vox`.
@@ -125,7 +125,7 @@ def _field(shape: tuple[int, ...], widths: np.ndarray, rng: np.random.Generator)
 
 def measure_by_draws(
     probabilities: xr.DataArray, measure: Callable[[xr.DataArray], Mapping[str, float] | float],
-    sigma_vox: tuple[float, float, float] | xr.DataArray, *, rng: np.random.Generator, draws: int = 20,
+    sigma_vox: Sequence[float] | np.ndarray | xr.DataArray, *, rng: np.random.Generator, draws: int = 20,
     held: tuple[xr.DataArray, xr.DataArray] | None = None, units: Mapping[str, str] | str = "1",
 ) -> xr.Dataset:  # fmt: skip
     """Any measure of a segmentation with the error of its calibrated probabilities.
