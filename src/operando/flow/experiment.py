@@ -23,6 +23,7 @@ from .sections import (
     LithiumSection,
     PhaseSection,
     Section,
+    TomographySection,
     XrdSection,
 )  # fmt: skip
 from .toml_lines import describe, line_of
@@ -41,6 +42,7 @@ class Experiment(Section):
     epitaxy: EpitaxySection | None = None
     compton: ComptonSection | None = None
     ebsd: EbsdSection | None = None
+    tomography: TomographySection | None = None
     film_model: FilmModelSection | None = None
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ import xarray as xr
 from operando.core.errors import InputError, OperandoError
 
 from .experiment import Experiment, load_experiment
+from .input_files import file_digests
 from .results import Process, Results, describe_machine
 from .stage import Stages, locked
 from .store import write_results
@@ -100,7 +101,9 @@ def run(
             experiment.title, experiment.model_dump(mode="json", exclude_none=True), groups, stages.processes,
             job.notes, describe_machine(), command or _command(),
         )  # fmt: skip
-        results.processes.append(Process("run", "1", time.time() - begun, detail=f"{len(groups)} groups"))
+        took = time.time() - begun
+        inputs = file_digests(experiment)
+        results.processes.append(Process("run", "1", took, inputs=inputs, detail=f"{len(groups)} groups"))
         write_results(results, folder / "results.nxs")
         return folder, results
 

@@ -8,10 +8,11 @@ from .ebsd import EbsdSection
 from .epitaxy import EpitaxySection
 from .film_model import FilmModelSection
 from .lithium import LithiumSection
+from .tomography import TomographySection
 from .xrd import GridSection, RingSection, XrdSection
 
 __all__ = [
     "CellSection", "ComptonSection", "CyclerSection", "EbsdSection", "EpitaxySection", "FilmModelSection",
     "GridSection", "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection", "RingSection",
-    "Section", "XrdSection",
+    "Section", "TomographySection", "XrdSection",
 ]  # fmt: skip

@@ -1,0 +1,332 @@
+"""The tomography recipe: projections or volumes of a symmetric cell to contact, voids, thickness, local current."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from operando import tomography as tomo
+from operando.core.errors import ExperimentError, InputError
+
+from .sections.tomography import TomographySection
+from .stage import versioned
+from .tomography_density import Optics, optics, smeared
+from .tomography_scan import ELECTRODES, ScanSettings, tomography_scan
+from .tomography_series import THICKNESS_SYSTEMATIC, changes, currents, numbers, relations, spot_table
+from .tomography_source import Volume, reconstructed, series
+
+if TYPE_CHECKING:
+    from .job import Run
+
+LEAST_MOTION = 0.1  # voxels: below it a volume is left as it is, for interpolation smooths
+STILL_SHARE = (
+    0.002  # of the charge of the series that may pass between two scans that count as without current
+)
+
+
+def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:
+    """Put the groups of `tomography` (see docs/decisions/0002) into `groups`."""
+    section = job.experiment.tomography
+    assert section is not None
+    volumes = series(job)
+    same_size(volumes)
+    how = settings_of(job, section, volumes[0])
+    motions = [held_fixed(job, section, volumes[0], one, how) for one in volumes]
+    scans = [
+        measured(job, one, replace(how, motion=m["taken_out"]))
+        for one, m in zip(volumes, motions, strict=True)
+    ]
+    time = np.array([0.0 if len(volumes) == 1 else v.utc - volumes[0].utc for v in volumes])
+    stacked = {name: over_time([s[name] for s in scans], time) for name in scans[0] if name != "voids"}
+    maps = stacked["maps"].assign_attrs(voxel_um=volumes[0].voxel_um)
+    clock = clock_of(job, table, volumes)
+    area = job.experiment.cell.area_cm2 if job.experiment.cell else None
+    made = how.light is not None
+    result = numbers(maps, stacked["summary"], clock, area, made)
+    result = result.merge(centres(volumes, time), combine_attrs="override")
+    groups["tomography"] = result.assign_attrs(about(section, volumes, how, result.attrs))
+    groups["tomography/maps"] = with_epoch(maps, volumes)
+    groups["tomography/voids"] = void_table([s["voids"] for s in scans], time)
+    groups["tomography/roughness"] = stacked["roughness"]
+    groups["tomography/sections"] = stacked["sections"]
+    groups["tomography/porosity"] = stacked["porosity"].assign(near=stacked["near"]["near"])
+    groups["tomography/motion"] = over_time([m["found"] for m in motions], time)
+    if len(volumes) > 1:
+        in_time(job, groups, maps, volumes, how, clock)
+    else:
+        job.notes.append("tomography: one scan only, so nothing is said about change")
+    look_at(job, groups["tomography"])
+
+
+def same_size(volumes: list[Volume]) -> None:
+    """Raise `ExperimentError` where the volumes of the series differ in size or voxel, before any is measured."""
+    shapes = [shape_of(v) for v in volumes]
+    for volume, shape in zip(volumes, shapes, strict=True):
+        if shape != shapes[0] or abs(volume.voxel_um - volumes[0].voxel_um) > 1e-3 * volume.voxel_um:
+            raise ExperimentError(
+                f"{volume.name} is {shape} voxels of {volume.voxel_um:g} um, {volumes[0].name} is {shapes[0]} of "
+                f"{volumes[0].voxel_um:g} um", where="tomography",
+                fix="Use scans of one detector setting, or choose the same region and rows.",
+            )  # fmt: skip
+
+
+def shape_of(volume: Volume) -> tuple[int, ...]:
+    if Path(volume.path).suffix == ".zarr":
+        import zarr
+
+        return tuple(zarr.open_group(volume.path, mode="r")["attenuation"].shape)  # type: ignore[union-attr]
+    return volume.read().shape
+
+
+def settings_of(job: Run, section: TomographySection, first: Volume) -> ScanSettings:
+    """Optics where volumes are made here and the distance is known, else grey values as given."""
+    light: Optics | None = None
+    given = {k: float(v) for k, v in section.greys.model_dump().items() if v is not None and k != "void"}
+    if section.scans is not None:
+        if section.distance_mm is None or section.energy_keV is None:
+            if "lithium" not in given or "steel" not in given or "electrolyte" not in given:
+                raise ExperimentError(
+                    "distance_mm and energy_keV (for phase retrieval) or greys are needed", where="tomography.scans",
+                    fix="Absorption alone hardly tells lithium from void. Write distance_mm, or greys = { ... }.",
+                )  # fmt: skip
+        else:
+            light = optics(
+                section.energy_keV, section.distance_mm, first.voxel_um, delta_beta=section.delta_beta,
+                electrolyte=section.electrolyte or formula(job), collector=section.collector,
+            )  # fmt: skip
+    if light is None:
+        given["void"] = section.greys.void
+    return ScanSettings(
+        light, tuple(sorted(given.items())), tuple(sorted(section.thresholds.items())), section.blur_um,
+        section.margin_um,
+    )  # fmt: skip
+
+
+def formula(job: Run) -> str | None:
+    """The name of the layer in the middle of the cell, where it is a chemical formula."""
+    import re
+
+    layers = job.experiment.cell.layers if job.experiment.cell else []
+    named = [layer.name for layer in layers if re.fullmatch(r"(?:[A-Z][a-z]?[\d.]*){2,}", layer.name or "")]
+    return named[len(named) // 2] if named else None
+
+
+def measured(job: Run, volume: Volume, how: ScanSettings) -> dict[str, xr.Dataset]:
+    job.listener.say("tomography", f"{volume.name}: collectors, faces, voids")
+    return job.stages.stage(tomography_scan, {"volume": volume}, {"how": how})
+
+
+@versioned("1")
+def tomography_motion(first: Volume, volume: Volume, *, held: str, ratio: float) -> xr.Dataset:
+    """Shift of the held collector from the first volume to this one (um), by `register_rigid`."""
+    both = [
+        xr.DataArray(smeared(v.read(), ratio), dims=("z", "y", "x"), attrs={"voxel_um": v.voxel_um})
+        for v in (first, volume)
+    ]
+    profile = both[0].values.mean((1, 2))
+    thick = float((profile[: len(profile) // 2] > 0.5 * profile[:3].max()).sum()) * first.voxel_um
+    whole = len(profile) * first.voxel_um
+    slab = (0.0, thick + 4 * first.voxel_um)
+    if held == "upper collector":
+        thick = float((profile[len(profile) // 2 :] > 0.5 * profile[-3:].max()).sum()) * first.voxel_um
+        slab = (whole - thick - 4 * first.voxel_um, whole)
+    return tomo.register_rigid(both[0], both[1], tomo.held_slab(both[0], slab), name=held)
+
+
+def held_fixed(job: Run, section: TomographySection, first: Volume, one: Volume, how: ScanSettings) -> dict:
+    """What is taken out of a volume (um; z, y, x), and what was found with its error."""
+    none = xr.Dataset({n: ("freedom", np.zeros(3), {"units": "um"}) for n in ("motion", "motion_err")},
+                      {"freedom": ["z", "y", "x"]}, {"held": section.held})  # fmt: skip
+    if one is first or section.held == "none":
+        return {"found": none, "taken_out": ()}
+    ratio = how.light.collector_ratio if how.light else 0.0
+    found = job.stages.stage(
+        tomography_motion, {"first": first, "volume": one}, {"held": section.held, "ratio": ratio}
+    )
+    three = found.sel(freedom=["z", "y", "x"])[["motion", "motion_err"]]
+    shift = np.nan_to_num(three["motion"].values)
+    clear = np.abs(shift) > np.maximum(
+        LEAST_MOTION * first.voxel_um, 3 * np.nan_to_num(three["motion_err"].values)
+    )
+    taken = tuple(float(v) for v in np.where(clear, shift, 0.0)) if clear.any() else ()
+    three.attrs = {"held": section.held}
+    return {"found": three, "taken_out": taken}
+
+
+def over_time(parts: list[xr.Dataset], time: np.ndarray) -> xr.Dataset:
+    clean = [p.drop_attrs(deep=False) for p in parts]
+    joined = xr.concat(clean, "time", combine_attrs="override", coords="minimal", compat="override")
+    return joined.assign_coords(time=("time", time, {"units": "s", "long_name": "time since the first scan"}))
+
+
+def void_table(parts: list[xr.Dataset], time: np.ndarray) -> xr.Dataset:
+    tables = []
+    for k, part in enumerate(parts):
+        part["scan"] = ("void", np.full(part.sizes["void"], k), {"units": "1", "long_name": "scan"})
+        part["time"] = ("void", np.full(part.sizes["void"], time[k]), {"units": "s"})
+        tables.append(part.drop_attrs(deep=False))
+    return xr.concat(tables, "void", combine_attrs="override")
+
+
+def clock_of(job: Run, table: xr.Dataset | None, volumes: list[Volume]) -> xr.Dataset | None:
+    """Voltage, current, charge at the middle of each scan; None, with a note, where they cannot be joined."""
+    from operando import echem
+
+    section = job.experiment.cycler
+    if table is None or section is None:
+        job.notes.append("tomography: no cycler record, so no current density by charge")
+        return None
+    utc = np.array([v.utc for v in volumes])
+    if section.clock_offset_s == "none" or not (utc > 1e8).all():
+        job.notes.append("tomography: scans and cycler record have no common clock: they are not joined")
+        return None
+    offset = 0.0
+    if section.clock_offset_s == "find":
+        job.notes.append("tomography: the clock offset cannot be found from volumes; 0 s is taken")
+    else:
+        offset = float(section.clock_offset_s)
+    clock = echem.Clock(offset, section.clock_offset_err_s, 0.0, reference_utc=float(utc[0]))
+    found = echem.at(table, xr.DataArray(utc, dims="time"), clock=clock)
+    return found.assign_coords(time=utc - utc[0])
+
+
+def centres(volumes: list[Volume], time: np.ndarray) -> xr.Dataset:
+    data = {
+        name: ("time", np.array([getattr(v, name) for v in volumes]), {"units": "px"})
+        for name in ("centre", "centre_err", "centre_apart")
+    }
+    return xr.Dataset(data, {"time": time})
+
+
+def about(section: TomographySection, volumes: list[Volume], how: ScanSettings, attrs: dict) -> dict:
+    """Settings that the numbers depend on."""
+    light = how.light
+    return attrs | {
+        "voxel_um": volumes[0].voxel_um, "held": section.held, "margin_um": section.margin_um,
+        "contrast": "electron density (phase retrieval)" if light else "as given",
+        "delta_beta": light.delta_beta if light else np.nan, "epoch": epoch(volumes),
+        "systematic": int(light is not None), "volumes": [v.name for v in volumes],
+    }  # fmt: skip
+
+
+def epoch(volumes: list[Volume]) -> str:
+    utc = volumes[0].utc
+    return datetime.fromtimestamp(utc, UTC).isoformat() if np.isfinite(utc) and utc > 1e8 else ""
+
+
+def with_epoch(maps: xr.Dataset, volumes: list[Volume]) -> xr.Dataset:
+    return maps.assign_attrs(voxel_um=volumes[0].voxel_um, epoch=epoch(volumes))
+
+
+def in_time(
+    job: Run, groups: dict[str, xr.Dataset], maps: xr.Dataset, volumes: list[Volume], how: ScanSettings,
+    clock: xr.Dataset | None,
+) -> None:  # fmt: skip
+    """Groups that need two scans: change of contact, current, hot spots, displacement, relation."""
+    groups["tomography/contact_change"] = changes(maps)
+    floors, source = noise_floors(job, maps, volumes, how, clock)
+    if floors:
+        current, spots = currents(maps, floors)
+        groups["tomography/current"] = current.assign_attrs(floor_source=source)
+        groups["tomography/hot_spots"] = spot_table(spots)
+    related = relations(maps, volumes[0].voxel_um)
+    if related is not None:
+        groups["tomography/relation"] = related
+    section = job.experiment.tomography
+    assert section is not None
+    ratio = how.light.solid_ratio if how.light else 0.0
+    try:
+        groups["tomography/displacement"] = job.stages.stage(
+            tomography_displacement, {"first": volumes[0], "last": volumes[-1]},
+            {"window": section.window, "ratio": ratio},
+        )  # fmt: skip
+    except InputError as error:
+        job.notes.append(f"tomography: no displacement field: {error.what}")
+
+
+@versioned("1")
+def tomography_displacement(first: Volume, last: Volume, *, window: int, ratio: float) -> xr.Dataset:
+    """Displacement of what has texture, from the first to the last volume."""
+    both = [
+        xr.DataArray(smeared(v.read(), ratio), dims=("z", "y", "x"), attrs={"voxel_um": v.voxel_um})
+        for v in (first, last)
+    ]
+    how = tomo.Correlation(window=window, spacing=max(window // 2, 4), search=4)
+    return tomo.displacement_field(both[0], both[1], how)
+
+
+def noise_floors(
+    job: Run, maps: xr.Dataset, volumes: list[Volume], how: ScanSettings, clock: xr.Dataset | None
+) -> tuple[dict[str, xr.Dataset], str]:
+    """Floor of each electrode: from two scans without current, else from the halves of the first scan's projections."""
+    section = job.experiment.tomography
+    assert section is not None
+    pair = still_pair(section, clock, len(volumes))
+    if pair is not None:
+        level = [maps["level"].isel(time=k) for k in pair]
+        source, scale = f"scans {pair[0] + 1} and {pair[1] + 1}, without current between", 1.0
+    elif section.scans is not None:
+        files = [section.scans] if isinstance(section.scans, str) else section.scans
+        parts = [reconstructed(job, Path(files[0]), 0, part, volumes[0].centre) for part in (0, 1)]
+        level = [measured(job, part, how)["maps"]["level"] for part in parts]
+        source, scale = "even and odd projections of the first scan, noise over sqrt 2", 2**-0.5
+        job.notes.append("tomography: no two scans without current: the noise floor is from even and odd projections "
+                         "of the first scan, and knows of counting noise, not of what moved or drifted")  # fmt: skip
+    else:
+        job.notes.append(
+            "tomography: no two scans without current, so no noise floor and no map of current density"
+        )
+        return {}, ""
+    floors, source_too = {}, ""
+    for name in ELECTRODES:
+        a, b = (
+            one.sel(electrode=name, drop=True).assign_attrs(voxel_um=maps.attrs["voxel_um"]) for one in level
+        )
+        floor = tomo.noise_floor(a, b)
+        for what in ("difference", "difference_err", "thickness", "offset"):
+            floor[what] = (floor[what] * scale).assign_attrs(floor[what].attrs)
+        if how.light is not None:
+            for what in ("difference", "offset"):
+                floor[what] = np.hypot(floor[what], THICKNESS_SYSTEMATIC * volumes[0].voxel_um).assign_attrs(
+                    floor[what].attrs
+                )
+            source_too = (
+                f", and {THICKNESS_SYSTEMATIC:g} voxels of each column by refraction at the collectors"
+            )
+        floors[name] = floor
+    return floors, source + source_too
+
+
+def still_pair(section: TomographySection, clock: xr.Dataset | None, count: int) -> tuple[int, int] | None:
+    """Two scans without current between them: as given (from 1), else from the charge of the cycler's record."""
+    if section.still is not None:
+        first, second = (k - 1 for k in section.still)
+        if max(first, second) >= count:
+            raise ExperimentError(
+                f"still names scan {max(section.still)}, there are {count}", where="tomography.still",
+                fix="Number scans from 1, in order of time.",
+            )  # fmt: skip
+        return first, second
+    if clock is None or not np.isfinite(clock["capacity"].values).all():
+        return None
+    steps = np.abs(np.diff(clock["capacity"].values))
+    idle = (clock["current"].values[1:] == 0) & (clock["current"].values[:-1] == 0)
+    quiet = np.flatnonzero((steps <= STILL_SHARE * max(steps.max(), 1e-12)) & idle)
+    return (int(quiet[0]), int(quiet[0]) + 1) if len(quiet) else None
+
+
+def look_at(job: Run, result: xr.Dataset) -> None:
+    if not bool((result["reliable"] == 1).all()):
+        job.notes.append(
+            "tomography: contact and voids are not reliable: lithium and void are too alike (see flags)"
+        )
+    apart = (
+        float(np.nanmax(result["centre_apart"].values)) if np.isfinite(result["centre_apart"]).any() else 0.0
+    )
+    if apart > 0.5:
+        job.notes.append(f"tomography: the two ways to find the centre differ by up to {apart:.2f} px")
