@@ -12,7 +12,7 @@ from operando.core.errors import OperandoError
 from .app import app
 
 #: modules whose commands join the application, in the order of --help
-for name in ("run", "twin", "look", "tomography", "model", "show", "watch"):
+for name in ("run", "reproduce", "twin", "look", "tomography", "model", "show", "watch"):
     import_module(f"{__package__}.{name}")
 
 

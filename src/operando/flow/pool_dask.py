@@ -64,7 +64,7 @@ class DaskWorkers:
         )  # fmt: skip
 
     def close(self) -> None:
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool.shutdown(wait=False)
         if self.own:
             self.client.close(timeout=2)
 
