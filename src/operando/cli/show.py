@@ -21,7 +21,7 @@ def show(
     ] = "127.0.0.1",
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
 ) -> None:
-    """Show a run in the browser: maps in time, patterns, histories, grains. It follows a run that is being written.
+    """Show a run in the browser, and follow it while it is being written.
 
     Example: operando show run --with ../other/run
     """

@@ -1,0 +1,152 @@
+"""What the dashboard reads of a run: only its own file, and what is wrong with it in words."""
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from synthetic_results import build
+from typer.testing import CliRunner
+
+from operando.core.errors import InputError, ReadError
+from operando.core.flags import flag_variable
+from operando.flow.results import Results
+from operando.flow.store import write_results
+from operando.show.dashboard import RunData
+
+
+def write(place, groups):
+    write_results(Results("made up", {}, groups), place / "results.nxs")
+    return RunData(place)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write(tmp_path, build(maps=4, rows=8, columns=5).groups)
+
+
+def with_dims(*dims, **more):
+    """A group whose variable `v` counts up over dims (time z x and others), in any order."""
+    sizes = {"time": 2, "z": 3, "x": 4, "family": 2, "state": 2, "y": 3, "deep": 50}
+    shape = tuple(sizes[d] for d in dims)
+    values = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    return xr.Dataset({"v": (dims, values, {"units": "um"}), **more})
+
+
+def test_maps_come_as_step_row_column_whatever_the_order_in_the_file(tmp_path):
+    group = with_dims("x", "family", "time", "z").assign_coords(family=["one", "two"])
+    run = write(tmp_path, {"xrd/R": group})
+    about, (values,) = run.maps("xrd/R:v:two")
+    assert about["shape"] == (2, 3, 4)
+    np.testing.assert_array_equal(values, group["v"].sel(family="two").transpose("time", "z", "x").values)
+
+
+def test_a_flag_without_the_family_holds_for_each(tmp_path):
+    flag = flag_variable(np.arange(24, dtype=np.uint16).reshape(2, 3, 4), ("time", "z", "x"))
+    run = write(tmp_path, {"xrd/R": with_dims("family", "time", "z", "x", flag=flag)})
+    about, (_, flags) = run.maps("xrd/R:v:1")
+    assert about["has_flag"]
+    np.testing.assert_array_equal(flags, flag.values)
+
+
+def test_states_over_y_and_x_are_maps_too(tmp_path):
+    run = write(tmp_path, {"compton": with_dims("state", "y", "x")})
+    assert run.maps("compton:v")[0]["shape"] == (2, 3, 4)
+    assert run.overview()["grids"]["compton"]["dims"] == ("state", "y", "x")
+
+
+@pytest.mark.parametrize("dims", [("time", "z"), ("z", "x"), ("time", "z", "x", "deep")])
+def test_what_is_no_series_of_maps_is_not_offered(tmp_path, dims):
+    assert write(tmp_path, {"xrd/R": with_dims(*dims)}).overview()["quantities"] == []
+
+
+def test_a_run_without_any_map_still_tells_its_record(tmp_path):
+    groups = build(maps=3).groups
+    told = write(tmp_path, {name: groups[name] for name in ("echem", "clock")}).overview()
+    assert told["quantities"] == []
+    assert len(told["clock"]["record"]["voltage"]) > 10
+
+
+def test_the_pattern_of_a_rectangle_is_its_mean(tmp_path):
+    rng = np.random.default_rng(3)
+    values = rng.random((2, 4, 3, 6)).astype("f4")
+    values[0, 1, 1] = np.nan
+    dims = ("time", "z", "x", "q")
+    points = xr.Dataset({"intensity": (dims, values), "intensity_err": (dims, 0 * values + 0.3)})
+    run = write(
+        tmp_path, {"points": points.assign_coords(q=np.arange(6.0)), "xrd/R": with_dims("time", "z", "x")}
+    )
+    about, (found,) = run.pattern(0, (0, 2), (1, 2))
+    np.testing.assert_allclose(found[0], np.nanmean(values[0, 0:3, 1:3], axis=(0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(found[1], 0.3 / np.sqrt(5), rtol=1e-6)
+    assert about["points"] == 5
+    for wrong in ((2, (0, 0), (0, 0)), (0, (0, 9), (0, 0)), (0, (-1, 0), (0, 0))):
+        with pytest.raises(InputError, match="there is no"):
+            run.pattern(*wrong)
+
+
+def test_links_to_other_files_are_not_followed(run, tmp_path):
+    """A results file from elsewhere must not make the server read out other files of this machine."""
+    with h5py.File(tmp_path / "secret.h5", "w") as secret:
+        secret["v"] = np.full((4, 8, 5), 42.0)
+        secret["v"].attrs["dims"] = '["time", "z", "x"]'
+        secret.create_group("g").attrs["NX_class"] = "NXdata"
+        secret["g/v"] = secret["v"]
+    (tmp_path / "raw.bin").write_bytes(np.full((4, 8, 5), 42.0).tobytes())
+    with h5py.File(run.file, "a") as file:
+        group = file["entry/xrd"]
+        group["stolen_link"] = h5py.ExternalLink("secret.h5", "/v")
+        file["entry/stolen_group"] = h5py.ExternalLink("secret.h5", "/g")
+        layout = h5py.VirtualLayout((4, 8, 5), "f8")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "v", (4, 8, 5))
+        group.create_virtual_dataset("stolen_virtual", layout)
+        outside = [(str(tmp_path / "raw.bin"), 0, 1280)]
+        group.create_dataset("stolen_bytes", (4, 8, 5), "f8", external=outside)
+        for name in ("stolen_virtual", "stolen_bytes"):
+            group[name].attrs["dims"] = '["time", "z", "x"]'
+    names = [quantity["name"] for quantity in run.overview()["quantities"]]
+    assert "xrd:transmission" in names
+    assert not any("stolen" in name for name in names)
+    for name in ("stolen_link", "stolen_virtual", "stolen_bytes"):
+        with pytest.raises(InputError, match="no quantity"):
+            run.maps(f"xrd:{name}")
+
+
+def test_a_rewritten_file_is_a_new_version_and_its_numbers_are_new(run, tmp_path):
+    before, first = run.state()["version"], run.maps("xrd:transmission")[1][0]
+    again = write(tmp_path, build(maps=6, rows=8, columns=5).groups)
+    assert run.state()["version"] != before
+    assert again.file == run.file
+    assert run.maps("xrd:transmission")[1][0].shape == (6, 8, 5) != first.shape
+
+
+@pytest.mark.parametrize("wrong", ["absent", "empty", "text", "cut", "foreign"])
+def test_what_is_no_results_file_is_one_clear_error(run, wrong):
+    data = run.file.read_bytes()
+    if wrong == "absent":
+        run.file.unlink()
+    elif wrong == "foreign":
+        with h5py.File(run.file, "w") as file:
+            file["entry"] = 1
+    else:
+        run.file.write_bytes({"empty": b"", "text": b"hello", "cut": data[: len(data) // 2]}[wrong])
+    with pytest.raises((InputError, ReadError)) as caught:
+        run.overview()
+    assert caught.value.what
+    assert caught.value.where
+    assert caught.value.fix
+
+
+def test_the_command_refuses_a_folder_without_results(tmp_path):
+    from operando.cli import app
+
+    done = CliRunner().invoke(app, ["show", str(tmp_path), "--no-open"])
+    assert isinstance(done.exception, InputError)
+    assert "no results here" in str(done.exception)
+
+
+def test_help_has_an_example_and_fits_a_screen():
+    from operando.cli import app
+
+    text = CliRunner().invoke(app, ["show", "--help"]).output
+    assert "Example: operando show run" in text
+    assert len(text.splitlines()) <= 24
