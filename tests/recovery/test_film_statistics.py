@@ -7,7 +7,7 @@ from film_profiles import LCO, charge_of, grains_of, plating_of, ring_sums
 
 from operando import diffraction as df
 from operando.core import Flag
-from operando.flow.science import mean_parameter
+from operando.flow.science import mean_parameter, with_hidden_phase
 from operando.twin.film import FilmCell, Truth
 
 DIMS = ("time", "z", "x")
@@ -78,6 +78,29 @@ def test_x_by_the_lever_rule_is_within_a_hundredth(charge):
     # less than a tenth of the metallic phase is often not seen beside the other: off by up to three errors
     clear = holds & (values(truth.maps["insulating"]) < 0.9)
     assert 0.85 < (off / values(found["x_li_err"]))[clear].std() < 1.2
+
+
+def test_no_x_is_off_by_more_than_its_error_says(charge):
+    """In either phase, in the mixture, and where a few per cent of a second phase hide."""
+    truth, phases = charge.truth, charge.groups["xrd/LCO003/phases"].sel(family=["perp"])
+    mean = mean_parameter(charge.groups, "LCO003").sel(family=["perp"])
+    wider = with_hidden_phase(mean, phases)
+    entered = values(truth.columns["front"])[:, None] < 20
+    share = values(truth.maps["insulating"])
+    hidden = (values(phases["peaks"].isel(family=0)) == 1) & (share > 0.01) & (share < 0.99)
+    pulls = {}
+    for name, fitted in (("mean", mean), ("wider", wider)):
+        found = OWN.apply(fitted["c"], fitted["c_err"]).isel(family=0)
+        good = (values(found["x_li_flag"]) == 0) & (values(fitted["flag"].isel(family=0)) == 0)
+        good &= in_film(truth) & entered
+        pulls[name] = np.where(
+            good, (values(found["x_li"]) - values(truth.maps["x_li"])) / values(found["x_li_err"]), np.nan
+        )
+    assert np.isfinite(pulls["wider"]).sum() > 400
+    assert np.nanmax(np.abs(pulls["wider"])) < 4
+    assert 0.75 < np.nanstd(pulls["wider"]) < 1.1  # an anchor's own error is in it
+    assert np.isfinite(pulls["wider"][hidden]).sum() > 20
+    assert np.nanstd(pulls["wider"][hidden]) < 1.4 < np.nanstd(pulls["mean"][hidden])
 
 
 @pytest.mark.parametrize(("kind", "within"), [("lattice", 0.01), ("fraction", 0.03)])

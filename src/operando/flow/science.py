@@ -25,6 +25,8 @@ ROUNDS = 4
 IN_LAYER = 0.6
 #: fewer azimuth bins than this show no spots
 FEWEST_BINS = 24
+#: a second phase too weak to be seen lies within so many rows of where it is seen
+HIDING_ROWS = 2
 
 
 def science_groups(job: Run, groups: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
@@ -50,7 +52,9 @@ def science_groups(job: Run, groups: dict[str, xr.Dataset]) -> dict[str, xr.Data
                 _try(job, found, f"xrd/{ring.name}/{name}", make)
     section = job.experiment.lithium
     if section is not None:
-        mean = mean_parameter(groups, section.ring)
+        mean = with_hidden_phase(
+            mean_parameter(groups, section.ring), groups.get(f"xrd/{section.ring}/phases")
+        )
         found["lithium"] = lithium_content(mean, section)
     return found
 
@@ -118,6 +122,22 @@ def mean_parameter(groups: dict[str, xr.Dataset], ring: str) -> xr.Dataset:
         name: value.assign_attrs(fitted[name].attrs), f"{name}_err": error.assign_attrs(fitted[f"{name}_err"].attrs),
         "flag": phases["flag"],
     })  # fmt: skip
+
+
+def with_hidden_phase(mean: xr.Dataset, phases: xr.Dataset | None) -> xr.Dataset:
+    """`mean_parameter` with the error doubled where a second phase may hide.
+
+    A share of some per cent is too weak to be seen as a peak and yet moves the mean by up to three errors. It lies
+    where the shares go to zero: at points with one peak within `HIDING_ROWS` rows of one with two.
+    """
+    name = next((key for key in ("c", "a") if key in mean), None)
+    if phases is None or name is None:
+        return mean
+    two = (phases["peaks"] == 2).astype(float)
+    beside = two.rolling(z=2 * HIDING_ROWS + 1, center=True, min_periods=1).max()
+    error = mean[f"{name}_err"]
+    hidden = (beside > 0) & (phases["peaks"] == 1)
+    return mean.assign({f"{name}_err": (error * xr.where(hidden, 2.0, 1.0)).assign_attrs(error.attrs)})
 
 
 def in_layer(fitted: xr.Dataset) -> xr.DataArray:
