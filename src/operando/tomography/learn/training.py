@@ -72,7 +72,7 @@ def train_unet(
     images       (z, y, x) volumes (or one slice (y, x)) with a known voxel size
     labels       of the same shape: 0 unknown (not learned from), k for the k-th of attrs["phases"]
     checkpoint   file written after each epoch; where it exists, training goes on from it to the same end as
-                 without a break (on one machine and number of threads)
+                 without a break (on one machine and number of threads, and without `time_s`)
     tell         called after each epoch with its entry of the history
     threads      of torch; as it is set where not given
 
