@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from ..style import SERIES, Exhibit, panel, sheet, styled
-from ..text import axis_label, time_unit
+from ..text import pretty, scaled, time_unit
 
 MOST = 10
 
@@ -15,7 +15,7 @@ MOST = 10
 @styled
 def together(series: dict[str, xr.Dataset]) -> Exhibit:
     """One panel a quantity, the same time below all; colour: technique."""
-    chosen = dict(list(series.items())[:MOST])
+    chosen = {path: series[path] for path in _in_turn(list(series))[:MOST]}
     spans = np.concatenate([one["time"].values for one in chosen.values()])
     per, unit = time_unit(spans[np.isfinite(spans)])
     techniques = list(dict.fromkeys(path.split("/")[1] for path in chosen))
@@ -26,10 +26,12 @@ def together(series: dict[str, xr.Dataset]) -> Exhibit:
         axes = panel(figure, 1.0, 0.45 + (len(chosen) - 1 - k) * 0.78, 5.0, 0.68, sharex=first)
         first = first or axes
         colour = SERIES[techniques.index(technique) % 6]
-        error = one["value_err"].values
-        axes.errorbar(one["time"].values / per, one["value"].values, np.where(np.isfinite(error), error, 0.0), fmt="o-",
+        value, unit_shown = scaled(one["value"].values, str(one["value"].attrs.get("units", "")))
+        factor = np.nanmax(np.abs(value)) / max(float(np.nanmax(np.abs(one["value"].values))), 1e-300)
+        error = one["value_err"].values * factor
+        axes.errorbar(one["time"].values / per, value, np.where(np.isfinite(error), error, 0.0), fmt="o-",
                       ms=2, lw=0.9, elinewidth=0.6, color=colour)  # fmt: skip
-        axes.set_ylabel(axis_label("", one["value"].attrs.get("units")).strip(" /"), fontsize=6.5)
+        axes.set_ylabel(pretty(unit_shown), fontsize=6.5)
         axes.text(
             1.01,
             0.5,
@@ -52,3 +54,12 @@ def together(series: dict[str, xr.Dataset]) -> Exhibit:
         f"scatter more than their own errors say. Colour: technique.{more}",
         "Quantities of several techniques against time.", figure, pd.concat(tables),
     )  # fmt: skip
+
+
+def _in_turn(paths: list[str]) -> list[str]:
+    """One of each technique, then the second of each, and so on; those of one technique together again."""
+    by: dict[str, list[str]] = {}
+    for path in paths:
+        by.setdefault(path.split("/")[1], []).append(path)
+    ranked = sorted(paths, key=lambda path: by[path.split("/")[1]].index(path))[:MOST]
+    return [path for technique in by for path in by[technique] if path in ranked]
