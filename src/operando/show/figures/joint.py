@@ -10,6 +10,8 @@ from ..style import SERIES, Exhibit, panel, sheet, styled
 from ..text import pretty, scaled, time_unit
 
 MOST = 10
+#: units that take a prefix
+ELECTRICAL = ("A", "mA", "V", "mV", "mAh")
 
 
 @styled
@@ -26,7 +28,9 @@ def together(series: dict[str, xr.Dataset]) -> Exhibit:
         axes = panel(figure, 1.0, 0.45 + (len(chosen) - 1 - k) * 0.78, 5.0, 0.68, sharex=first)
         first = first or axes
         colour = SERIES[techniques.index(technique) % 6]
-        value, unit_shown = scaled(one["value"].values, str(one["value"].attrs.get("units", "")))
+        value, unit_shown = one["value"].values, str(one["value"].attrs.get("units", ""))
+        if unit_shown in ELECTRICAL:
+            value, unit_shown = scaled(value, unit_shown)
         factor = np.nanmax(np.abs(value)) / max(float(np.nanmax(np.abs(one["value"].values))), 1e-300)
         error = one["value_err"].values * factor
         axes.errorbar(one["time"].values / per, value, np.where(np.isfinite(error), error, 0.0), fmt="o-",
