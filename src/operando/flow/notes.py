@@ -51,8 +51,8 @@ def _beam_lost(overview: xr.Dataset) -> list[str]:
 def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
     sentences = []
     for name, ring in groups.items():
-        if "goodness" not in ring or "family" not in ring.coords:
-            continue
+        if "goodness" not in ring or "family" not in ring.coords or name.count("/") > 1:
+            continue  # what is fitted to the maps of a ring repeats what they say, or is said beside its figure
         for family in ring["family"].values:
             flag = ring["flag"].sel(family=family)
             peaks = (flag & int(Flag.NO_DATA | Flag.TOO_FEW_COUNTS)) == 0

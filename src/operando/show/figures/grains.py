@@ -84,7 +84,8 @@ def epitaxy(tests: xr.Dataset, predicted: xr.Dataset, grains: xr.Dataset) -> Exh
     axes.set(xlabel=label, ylabel="p", ylim=(0.5 * tests.attrs["smallest_p"], 1.5))
     if not np.isfinite(tests["so_far_p"].values).any():
         axes.set_yticks([])
-        axes.set_xlim(tests["time"].values.min() / per, max(tests["time"].values.max() / per, 1e-9))
+        first, last = tests["time"].values.min() / per, tests["time"].values.max() / per
+        axes.set_xlim(first, max(last, first + 1e-9))
         axes.text(0.5, 0.5, f"fewer than {tests.attrs['min_grains']} grains: no p-value", ha="center",
                   transform=axes.transAxes, color=INK)  # fmt: skip
     else:
