@@ -33,6 +33,8 @@ log = logging.getLogger("operando.flow")
 SETTLED_S = 2.0
 #: frames of one pass while a part grows: a compromise of lag and overhead
 PASS = 128
+#: fitting and writing take at most one part in so many of the time: frames come first
+BUSY = 1.5
 #: between two looks at the disk when there is nothing to do, s
 NAP_S = 0.25
 
@@ -191,7 +193,8 @@ def _follow(watched: Watch, command: str | None) -> Results:
         look(watched)
         reduced = reduce_new(watched)
         over = how.stop() or (how.until_complete and watched.complete)
-        if over or (how.now() >= watched.due and watched.shown.changed(watched)):
+        caught_up = not reduced or how.now() > watched.due + how.interval_s
+        if over or (caught_up and how.now() >= watched.due and watched.shown.changed(watched)):
             results = show(watched, command)
         if over:
             return results
@@ -346,7 +349,7 @@ def show(watched: Watch, command: str | None) -> Results:
         watched.how.at_map_end(results, watched.job.folder)
     watched.ended = ended
     took = watched.how.now() - begun
-    watched.due = begun + max(watched.how.interval_s, 2.0 * took)
+    watched.due = begun + max(watched.how.interval_s, BUSY * took)
     live = results.groups["live"].attrs
     log.info(
         "shown in %.1f s: %d of %d frames, %.1f s behind",
