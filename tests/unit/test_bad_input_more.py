@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from projection_files import data_exchange, nxtomo
 
+from operando.core.errors import InputError
+from operando.flow.model_runs import write_model
+from operando.flow.model_symmetric import symmetric
 from operando.read import inspect
 from operando.twin.coin_cell import CoinCell, simulate_coin_cell
 
@@ -141,3 +144,31 @@ def test_inspect_says_which_files_an_experiment_lacks(coin):
     assert "files that are not there: tomogram.h5" in look.why
     (coin / "experiment.toml").write_text("[compton\n")
     assert "not valid TOML" in inspect(coin / "experiment.toml").why
+
+
+HEADER = "time_s,current_mA,contact_top_cm2,contact_bottom_cm2\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("0,1,abc,0.02\n10,1,0.02,0.02\n", "'abc' in column contact_top_cm2 is no number"),
+        ("", "0 rows"),
+        ("10,1,0.02,0.02\n0,1,0.02,0.02\n", "times that do not ascend"),
+        ("0,1,0.02,0.02\n10,,0.02,0.02\n", "currents that are missing"),
+        ("0,1,,0.02\n10,1,0.02,0.02\n", "contact area is zero or missing"),
+    ],
+)  # fmt: skip
+def test_table_of_contacts_with_wrong_rows(tmp_path, rows, words):
+    (tmp_path / "t.csv").write_text(HEADER + rows)
+    with pytest.raises(InputError, match=words):
+        symmetric(tmp_path / "t.csv", area_cm2=0.03)
+
+
+def test_a_model_that_fails_leaves_no_folder(tmp_path):
+    def make():
+        raise InputError("no")
+
+    with pytest.raises(InputError):
+        write_model("title", {}, make, tmp_path / "new")
+    assert not (tmp_path / "new").exists()

@@ -93,11 +93,11 @@ def symmetric(
     Example: operando model symmetric contact.csv --area-cm2 0.0314
     """
     settings = _settings(locals())
-    from operando.flow import model_runs
+    from operando.flow import model_symmetric
     from operando.terminal import Terminal
 
     def make():
-        return model_runs.symmetric(
+        return model_symmetric.symmetric(
             table, area_cm2=area_cm2, electrolyte_um=electrolyte_um, electrolyte_S_per_cm=electrolyte,
             interphase_S_per_cm=interphase, exchange_mA_per_cm2=exchange,
         )  # fmt: skip

@@ -29,9 +29,17 @@ def write_model(
         raise InputError(
             "this is the folder of a run", where=str(output), fix="Choose another folder with --output."
         )
-    output.mkdir(parents=True, exist_ok=True)
+    new = not output.exists()
+    output.mkdir(
+        parents=True, exist_ok=True
+    )  # before the work: a place that cannot be written is told at once
     begun = time.perf_counter()
-    groups = make()
+    try:
+        groups = make()
+    except BaseException:
+        if new and not any(output.iterdir()):
+            output.rmdir()
+        raise
     kept = {name: value for name, value in settings.items() if value is not None}
     results = Results(title, {"title": title, "model": kept}, groups, [], [], describe_machine())
     results.processes.append(
@@ -165,55 +173,6 @@ def measured_seeds(path: Path, growth: Any, orientations: Sequence[str]):
         labels if plan else labels[:1], names, spacing_um=spacing, shape=growth.shape,
         to_spacing_um=growth.spacing_um, plane="plan" if plan else "section",
     )  # fmt: skip
-
-
-def symmetric(table: Path, *, area_cm2: float, **facts: float) -> dict[str, xr.Dataset]:
-    """`model/symmetric`: cell voltage from a csv of contact areas and interphase thickness over time.
-
-    Columns: time_s, current_mA, contact_top_cm2, contact_bottom_cm2, and where known interphase_top_um,
-    interphase_bottom_um, constriction_top_ohm_cm2, constriction_bottom_ohm_cm2, voltage_V (measured).
-    """
-    import pandas as pd
-
-    from operando import models
-
-    try:
-        rows = pd.read_csv(table)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"no table can be read: {error}", where=str(table), fix="Give a csv with a header."
-        ) from error
-    missing = [n for n in ("time_s", "current_mA", "contact_top_cm2", "contact_bottom_cm2") if n not in rows]
-    if missing:
-        raise InputError(
-            f"no column {missing[0]}", where=str(table), fix=f"It has: {', '.join(map(str, rows.columns))}."
-        )
-
-    def interface(side: str):
-        def column(name: str) -> np.ndarray:
-            return rows[name].to_numpy(float) if name in rows else np.zeros(len(rows))
-
-        return models.Interface(
-            column(f"contact_{side}_cm2"), column(f"interphase_{side}_um"),
-            constriction_ohm_cm2=column(f"constriction_{side}_ohm_cm2"),
-        )  # fmt: skip
-
-    cell = models.SymmetricCell(area_cm2=area_cm2, **facts)
-    time_s, current = rows["time_s"].to_numpy(float), rows["current_mA"].to_numpy(float)
-    found = models.cell_voltage(cell, time_s, interface("top"), interface("bottom"), current_mA=current)
-    still = models.cell_voltage(
-        cell, time_s, interface("top"), interface("bottom"), current_mA=current, contact="fixed"
-    )
-    found["voltage_fixed_contact"] = still["voltage"].assign_attrs(
-        long_name="with the contact of the first time"
-    )
-    if "voltage_V" in rows:
-        found["measured"] = (
-            "time",
-            rows["voltage_V"].to_numpy(float),
-            {"units": "V", "long_name": "measured voltage"},
-        )
-    return {"model/symmetric": found}
 
 
 def interlayer(
