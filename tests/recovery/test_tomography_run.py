@@ -48,13 +48,13 @@ def test_contact_and_voids_from_projections_within_their_errors(results, known, 
     found = results.groups["tomography"].isel(time=scan).sel(electrode=electrode)
     share = float((section(results, maps["contact"].values) > 0.5).mean())
     error = float(found["contact_share_err"])
-    assert 0.04 < error < 0.08
-    assert abs(float(found["contact_share"]) - share) < 3 * error
+    assert 0.025 < error < 0.04
+    assert abs(float(found["contact_share"]) - share) < 2 * error
     seen = results.groups["tomography/maps"]["contact"].isel(time=scan).sel(electrode=electrode).values
     agree = section(results, seen) == (section(results, maps["contact"].values) > 0.5)
-    assert agree.mean() > 0.85
+    assert agree.mean() > 0.9
     void = float(section(results, maps["void_thickness"].values).mean())
-    assert float(found["void_thickness"]) == pytest.approx(void, rel=0.75)
+    assert float(found["void_thickness"]) == pytest.approx(void, rel=0.35)
     assert int(found["reliable"]) == 1
 
 
@@ -64,7 +64,8 @@ def test_faces_and_roughness(results, known, electrode):
     for scan in range(2):
         face = results.groups["tomography/maps"]["face"].isel(time=scan).sel(electrode=electrode).values
         off = section(results, face) - section(results, heights.isel(time=scan).values)
-        assert np.nanstd(off) < 0.3 * 1.7 and abs(np.nanmean(off)) < 0.3 * 1.7
+        assert np.nanstd(off) < 0.3 * 1.7
+        assert abs(np.nanmean(off)) < 0.3 * 1.7
 
 
 def test_it_is_on_the_clock_with_a_floor_and_without_false_hot_spots(results, known):

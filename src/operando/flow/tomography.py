@@ -10,23 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from operando import tomography as tomo
 from operando.core.errors import ExperimentError, InputError
 
 from .sections.tomography import TomographySection
-from .stage import versioned
-from .tomography_density import Optics, optics, smeared
-from .tomography_scan import ELECTRODES, ScanSettings, tomography_scan
-from .tomography_series import THICKNESS_SYSTEMATIC, changes, currents, numbers, relations, spot_table
-from .tomography_source import Volume, reconstructed, series
+from .tomography_density import Optics, optics
+from .tomography_floor import noise_floors
+from .tomography_motion import held_fixed, tomography_displacement
+from .tomography_scan import ScanSettings, measured
+from .tomography_series import changes, currents, numbers, relations, spot_table
+from .tomography_source import Volume, series
 
 if TYPE_CHECKING:
     from .job import Run
-
-LEAST_MOTION = 0.1  # voxels: below it a volume is left as it is, for interpolation smooths
-STILL_SHARE = (
-    0.002  # of the charge of the series that may pass between two scans that count as without current
-)
 
 
 def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:
@@ -116,48 +111,6 @@ def formula(job: Run) -> str | None:
     return named[len(named) // 2] if named else None
 
 
-def measured(job: Run, volume: Volume, how: ScanSettings) -> dict[str, xr.Dataset]:
-    job.listener.say("tomography", f"{volume.name}: collectors, faces, voids")
-    return job.stages.stage(tomography_scan, {"volume": volume}, {"how": how})
-
-
-@versioned("1")
-def tomography_motion(first: Volume, volume: Volume, *, held: str, ratio: float) -> xr.Dataset:
-    """Shift of the held collector from the first volume to this one (um), by `register_rigid`."""
-    both = [
-        xr.DataArray(smeared(v.read(), ratio), dims=("z", "y", "x"), attrs={"voxel_um": v.voxel_um})
-        for v in (first, volume)
-    ]
-    profile = both[0].values.mean((1, 2))
-    thick = float((profile[: len(profile) // 2] > 0.5 * profile[:3].max()).sum()) * first.voxel_um
-    whole = len(profile) * first.voxel_um
-    slab = (0.0, thick + 4 * first.voxel_um)
-    if held == "upper collector":
-        thick = float((profile[len(profile) // 2 :] > 0.5 * profile[-3:].max()).sum()) * first.voxel_um
-        slab = (whole - thick - 4 * first.voxel_um, whole)
-    return tomo.register_rigid(both[0], both[1], tomo.held_slab(both[0], slab), name=held)
-
-
-def held_fixed(job: Run, section: TomographySection, first: Volume, one: Volume, how: ScanSettings) -> dict:
-    """What is taken out of a volume (um; z, y, x), and what was found with its error."""
-    none = xr.Dataset({n: ("freedom", np.zeros(3), {"units": "um"}) for n in ("motion", "motion_err")},
-                      {"freedom": ["z", "y", "x"]}, {"held": section.held})  # fmt: skip
-    if one is first or section.held == "none":
-        return {"found": none, "taken_out": ()}
-    ratio = how.light.collector_ratio if how.light else 0.0
-    found = job.stages.stage(
-        tomography_motion, {"first": first, "volume": one}, {"held": section.held, "ratio": ratio}
-    )
-    three = found.sel(freedom=["z", "y", "x"])[["motion", "motion_err"]]
-    shift = np.nan_to_num(three["motion"].values)
-    clear = np.abs(shift) > np.maximum(
-        LEAST_MOTION * first.voxel_um, 3 * np.nan_to_num(three["motion_err"].values)
-    )
-    taken = tuple(float(v) for v in np.where(clear, shift, 0.0)) if clear.any() else ()
-    three.attrs = {"held": section.held}
-    return {"found": three, "taken_out": taken}
-
-
 def over_time(parts: list[xr.Dataset], time: np.ndarray) -> xr.Dataset:
     clean = [p.drop_attrs(deep=False) for p in parts]
     joined = xr.concat(clean, "time", combine_attrs="override", coords="minimal", compat="override")
@@ -207,7 +160,8 @@ def about(section: TomographySection, volumes: list[Volume], how: ScanSettings, 
     """Settings that the numbers depend on."""
     light = how.light
     return attrs | {
-        "voxel_um": volumes[0].voxel_um, "held": section.held, "margin_um": section.margin_um,
+        "voxel_um": volumes[0].voxel_um, "held": section.held,
+        "margin_um": how.margin(volumes[0].voxel_um) * volumes[0].voxel_um,
         "contrast": "electron density (phase retrieval)" if light else "as given",
         "delta_beta": light.delta_beta if light else np.nan, "epoch": epoch(volumes),
         "systematic": int(light is not None), "volumes": [v.name for v in volumes],
@@ -247,77 +201,6 @@ def in_time(
         )  # fmt: skip
     except InputError as error:
         job.notes.append(f"tomography: no displacement field: {error.what}")
-
-
-@versioned("1")
-def tomography_displacement(first: Volume, last: Volume, *, window: int, ratio: float) -> xr.Dataset:
-    """Displacement of what has texture, from the first to the last volume."""
-    both = [
-        xr.DataArray(smeared(v.read(), ratio), dims=("z", "y", "x"), attrs={"voxel_um": v.voxel_um})
-        for v in (first, last)
-    ]
-    how = tomo.Correlation(window=window, spacing=max(window // 2, 4), search=4)
-    return tomo.displacement_field(both[0], both[1], how)
-
-
-def noise_floors(
-    job: Run, maps: xr.Dataset, volumes: list[Volume], how: ScanSettings, clock: xr.Dataset | None
-) -> tuple[dict[str, xr.Dataset], str]:
-    """Floor of each electrode: from two scans without current, else from the halves of the first scan's projections."""
-    section = job.experiment.tomography
-    assert section is not None
-    pair = still_pair(section, clock, len(volumes))
-    if pair is not None:
-        level = [maps["level"].isel(time=k) for k in pair]
-        source, scale = f"scans {pair[0] + 1} and {pair[1] + 1}, without current between", 1.0
-    elif section.scans is not None:
-        files = [section.scans] if isinstance(section.scans, str) else section.scans
-        parts = [reconstructed(job, Path(files[0]), 0, part, volumes[0].centre) for part in (0, 1)]
-        level = [measured(job, part, how)["maps"]["level"] for part in parts]
-        source, scale = "even and odd projections of the first scan, noise over sqrt 2", 2**-0.5
-        job.notes.append("tomography: no two scans without current: the noise floor is from even and odd projections "
-                         "of the first scan, and knows of counting noise, not of what moved or drifted")  # fmt: skip
-    else:
-        job.notes.append(
-            "tomography: no two scans without current, so no noise floor and no map of current density"
-        )
-        return {}, ""
-    floors, source_too = {}, ""
-    for name in ELECTRODES:
-        a, b = (
-            one.sel(electrode=name, drop=True).assign_attrs(voxel_um=maps.attrs["voxel_um"]) for one in level
-        )
-        floor = tomo.noise_floor(a, b)
-        for what in ("difference", "difference_err", "thickness", "offset"):
-            floor[what] = (floor[what] * scale).assign_attrs(floor[what].attrs)
-        if how.light is not None:
-            for what in ("difference", "offset"):
-                floor[what] = np.hypot(floor[what], THICKNESS_SYSTEMATIC * volumes[0].voxel_um).assign_attrs(
-                    floor[what].attrs
-                )
-            source_too = (
-                f", and {THICKNESS_SYSTEMATIC:g} voxels of each column by refraction at the collectors"
-            )
-        floors[name] = floor
-    return floors, source + source_too
-
-
-def still_pair(section: TomographySection, clock: xr.Dataset | None, count: int) -> tuple[int, int] | None:
-    """Two scans without current between them: as given (from 1), else from the charge of the cycler's record."""
-    if section.still is not None:
-        first, second = (k - 1 for k in section.still)
-        if max(first, second) >= count:
-            raise ExperimentError(
-                f"still names scan {max(section.still)}, there are {count}", where="tomography.still",
-                fix="Number scans from 1, in order of time.",
-            )  # fmt: skip
-        return first, second
-    if clock is None or not np.isfinite(clock["capacity"].values).all():
-        return None
-    steps = np.abs(np.diff(clock["capacity"].values))
-    idle = (clock["current"].values[1:] == 0) & (clock["current"].values[:-1] == 0)
-    quiet = np.flatnonzero((steps <= STILL_SHARE * max(steps.max(), 1e-12)) & idle)
-    return (int(quiet[0]), int(quiet[0]) + 1) if len(quiet) else None
 
 
 def look_at(job: Run, result: xr.Dataset) -> None:

@@ -116,7 +116,7 @@ def fitted(volume: xr.DataArray, used: np.ndarray, model: tomo.LayerModel, name:
     """`fit_void_layer` in the electrode's half of the volume; faces that stand out by over 4 voxels are missing."""
     voxel, half = float(volume.attrs["voxel_um"]), middle(volume.values)
     part = continued(volume.isel(z=slice(0, half) if name == "bottom" else slice(half, None)), used)
-    layer = tomo.fit_void_layer(part, model, name)  # type: ignore[arg-type]
+    layer = tomo.fit_void_layer(part, model, "bottom" if name == "bottom" else "top")
     if name == "top":
         layer["face"] = layer["face"].copy(data=layer["face"].values + half * voxel)
     face = layer["face"].values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -15,12 +15,15 @@ from operando.tomography.volume import quantity
 from . import tomography_outline as outlines
 from .stage import versioned
 from .tomography_density import Optics, Outline, density_image, smeared
+from .tomography_measures import ELECTRODES, pores, roughness, sections, summary
 from .tomography_source import Volume
 
-ELECTRODES = ("bottom", "top")
-BLUR_VOXELS = 0.7  # of a reconstruction with the ramp filter from a detector of about half a pixel
+if TYPE_CHECKING:
+    from .job import Run
+
+BLUR_VOXELS = 0.75  # of a reconstruction with the ramp filter from a detector of about half a pixel
+MARGIN_VOXELS = 10.0  # what lies beside the sample reaches so far into the image
 METAL = 6.0  # grey value put into the collectors, in units of the solid's
-SURFACES = ("collector bottom", "interface bottom", "interface top", "collector top")
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,12 @@ class ScanSettings:
     greys: tuple[tuple[str, float], ...]
     thresholds: tuple[tuple[str, float], ...]
     blur_um: float | None
-    margin_um: float
+    margin_um: float | None
     motion: tuple[float, ...] = ()
+
+    def margin(self, voxel_um: float) -> float:
+        """Voxels from the edge of the sample inside of which nothing is measured."""
+        return MARGIN_VOXELS if self.margin_um is None else self.margin_um / voxel_um
 
 
 @dataclass
@@ -46,7 +53,13 @@ class Image:
     outline: Outline
     used: np.ndarray
     blur_um: float
-    raw: np.ndarray
+    bent: bool  # the edges of the collectors, by refraction
+    limits: dict[str, float]  # thresholds set by hand
+
+
+def measured(job: Run, volume: Volume, how: ScanSettings) -> dict[str, xr.Dataset]:
+    job.listener.say("tomography", f"{volume.name}: collectors, faces, voids")
+    return job.stages.stage(tomography_scan, {"volume": volume}, {"how": how})
 
 
 @versioned("1")
@@ -88,7 +101,7 @@ def by_density(values: np.ndarray, volume: Volume, how: ScanSettings) -> Image:
     sharp = smeared(values, light.collector_ratio)
     collectors = outlines.collector_heights(sharp, voxel, steel, light.lithium_mu, sample)
     outline = outlines.first_outline(values, voxel, collectors, sample, light)
-    used = outlines.columns_used(sample, how.margin_um / voxel)
+    used = outlines.columns_used(sample, how.margin(voxel))
     _some(used, volume.name)
     ground = float(np.median(sharp[outlines.middle(values)][sample]))
     metal = METAL * max(abs(ground), light.lithium)
@@ -101,15 +114,25 @@ def by_density(values: np.ndarray, volume: Volume, how: ScanSettings) -> Image:
         noise[name] = scatter(image, outline, used, name, grey["lithium"])
     planes = {n: flat(collectors[n], used) for n in ELECTRODES}
     array = xr.DataArray(image, dims=("z", "y", "x"), attrs={"units": "1/cm", "voxel_um": voxel})
-    return Image(array, greys, noise, planes, outline, used, how.blur_um or BLUR_VOXELS * voxel, values)
+    return Image(
+        array,
+        greys,
+        noise,
+        planes,
+        outline,
+        used,
+        how.blur_um or BLUR_VOXELS * voxel,
+        True,
+        dict(how.thresholds),
+    )
 
 
 def as_given(values: np.ndarray, volume: Volume, how: ScanSettings) -> Image:
     """A volume whose grey values the user knows: taken as they are, refined by `phase_greys`."""
     given, voxel = dict(how.greys), volume.voxel_um
-    steel, sample = outlines.levels(values, given["steel"], volume.name)
+    _, sample = outlines.levels(values, given["steel"], volume.name)
     array = xr.DataArray(values, dims=("z", "y", "x"), attrs={"units": "1/cm", "voxel_um": voxel})
-    used = outlines.columns_used(sample, how.margin_um / voxel)
+    used = outlines.columns_used(sample, how.margin(voxel))
     _some(used, volume.name)
     inner = array if sample.all() else array[:, *box(sample)]
     found = tomo.phase_greys(inner, given, held=("void",))
@@ -125,7 +148,7 @@ def as_given(values: np.ndarray, volume: Volume, how: ScanSettings) -> Image:
     noise = float(found.attrs["noise"])
     return Image(
         array, dict.fromkeys(ELECTRODES, grey), dict.fromkeys(ELECTRODES, noise), collectors, outline, used,
-        max(blur, 0.1 * voxel), values,
+        max(blur, 0.1 * voxel), False, dict(how.thresholds),
     )  # fmt: skip
 
 
@@ -199,11 +222,12 @@ def electrode(image: Image, name: str, scan: str) -> dict[str, xr.Dataset]:
     used = xr.DataArray(image.used, dims=("y", "x"))
     maps = xr.merge([layer[["face", "face_err", "void", "void_err", "contact", "gain"]], thick], join="override",
                     combine_attrs="drop_conflicts").where(used)  # fmt: skip
-    for one in maps.data_vars.values():
-        one.attrs.setdefault("voxel_um", layer.attrs["voxel_um"])
+    for each in maps.data_vars.values():
+        each.attrs.setdefault("voxel_um", layer.attrs["voxel_um"])
+    maps["void_err"] = maps["void_err"].clip(max=model.most_um).assign_attrs(maps["void_err"].attrs)
     maps["flag"] = layer["flag"]
-    for one in ("evidence", "contrast_ratio", "reliable"):
-        maps[one] = quantity(float(layer.attrs[one]), (), "1", one)
+    for what in ("evidence", "contrast_ratio", "reliable"):
+        maps[what] = quantity(float(layer.attrs[what]), (), "1", what)
     share = tomo.layer_voids(layer, image.values).where(used, 0)
     voids = tomo.void_objects(share > 0, share=share, least_voxels=8).drop_vars("label")
     voids["electrode"] = quantity(
@@ -214,88 +238,3 @@ def electrode(image: Image, name: str, scan: str) -> dict[str, xr.Dataset]:
 
 def joined(tables: list[xr.Dataset]) -> xr.Dataset:
     return xr.concat(tables, "void", combine_attrs="drop_conflicts")
-
-
-def roughness(image: Image, maps: xr.Dataset) -> xr.Dataset:
-    """ISO 25178 height set over `interface` (bottom, top): plane removed, noise taken out."""
-    rows = []
-    for name in ELECTRODES:
-        face = maps["face"].sel(electrode=name, drop=True)
-        rows.append(tomo.height_parameters(face, height_err=maps["face_err"].sel(electrode=name, drop=True)))
-    table = xr.concat(rows, "interface", combine_attrs="drop_conflicts").assign_coords(
-        interface=list(ELECTRODES)
-    )
-    return table.rename({"Ra": "R_a", "Ra_err": "R_a_err", "Sq": "R_q", "Sq_err": "R_q_err"})
-
-
-def pores(image: Image, maps: xr.Dataset) -> dict[str, xr.Dataset]:
-    """Porosity of the solid by depth under each face, and the map of the 20 um next to it."""
-    values, rows, near = image.values, [], []
-    z = (np.arange(values.sizes["z"])[:, None, None] + 0.5) * values.attrs["voxel_um"]
-    low, high = (maps["face"].sel(electrode=n).values for n in ELECTRODES)
-    solid = (z > low) & (z < high)
-    grey = image.greys["bottom"]
-    limit = 0.5 * (grey["void"] + grey["electrolyte"])
-    share = np.where(solid, values.values < limit, np.nan).astype(np.float32)
-    pore = xr.DataArray(share, dims=("z", "y", "x"), attrs={"voxel_um": values.attrs["voxel_um"]})
-    depth = float(np.nanmedian(high - low)) / 2
-    step = max(10.0, 2 * values.attrs["voxel_um"])
-    for name in ELECTRODES:
-        profile = tomo.porosity_profile(
-            pore, maps["face"].sel(electrode=name, drop=True), into="up" if name == "bottom" else "down", bin_um=step,
-            depth_um=max(depth, step),
-        )  # fmt: skip
-        near.append(tomo.near_interface(profile, min(2 * step, max(depth, step)))["map"])
-        rows.append(profile.drop_vars("map"))
-    table = xr.concat(rows, "electrode", combine_attrs="override").assign_coords(electrode=list(ELECTRODES))
-    table["mean"] = quantity(float(np.nanmean(share)), (), "1", "porosity of the solid")
-    return {"porosity": table, "near": xr.concat(near, "electrode").to_dataset(name="near")}
-
-
-def sections(image: Image, maps: xr.Dataset) -> xr.Dataset:
-    """Orthogonal sections through the middle: grey values, and the heights of faces and voids along them."""
-    values = image.values
-    nz, ny, nx = values.shape
-    voxel = values.attrs["voxel_um"]
-    at = {"y": ny // 2, "x": nx // 2}
-    data: dict[str, Any] = {
-        "xz": quantity(values.values[:, at["y"]], ("z", "x"), "1/cm", "section at the middle of y"),
-        "yz": quantity(values.values[:, :, at["x"]], ("z", "y"), "1/cm", "section at the middle of x"),
-    }
-    for k, name in enumerate(ELECTRODES):
-        face = float(np.nanmedian(maps["face"].isel(electrode=k))) / voxel
-        level = int(np.clip(face - 1.5 if name == "bottom" else face + 1.5, 0, nz - 1))
-        data[f"xy_{name}"] = quantity(
-            values.values[level], ("y", "x"), "1/cm", f"section at the {name} interface"
-        )
-        for other, axis in (("y", "x"), ("x", "y")):
-            for what in ("face", "void"):
-                line = maps[what].isel({"electrode": k, other: at[other]}).values
-                data[f"{what}_{name}_{axis}"] = quantity(line, axis, "um", f"{what} of the {name} electrode")
-    middle = (np.arange(nz) + 0.5) * voxel
-    return (
-        xr.Dataset(data, {"z": ("z", middle, {"units": "um"})})
-        .assign_coords(y=maps["y"], x=maps["x"])
-        .astype("f4")
-    )
-
-
-def summary(image: Image, maps: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
-    """Numbers of one scan: grey values and thresholds used, noise, stack thickness."""
-    names = ("void", "lithium", "interphase", "electrolyte")
-    grey = np.array([[image.greys[e][n] for n in names] for e in ELECTRODES])
-    data = {
-        "grey": quantity(grey, ("electrode", "phase"), "1/cm", "grey value used"),
-        "threshold": quantity(0.5 * (grey[:, 1:3] + grey[:, :2]), ("electrode", "boundary"), "1/cm",
-                              "midpoint of void and lithium, lithium and solid"),
-        "noise": quantity(np.array([image.noise[e] for e in ELECTRODES]), "electrode", "1/cm", "1-sigma in lithium"),
-        "blur": quantity(image.blur_um, (), "um", "sigma of the point spread used"),
-        "stack_thickness": stack["thickness"], "stack_thickness_err": stack["thickness_err"], "tilt": stack["tilt"],
-        "section": quantity(float(image.outline.sample.sum()), (), "1", "columns of the sample"),
-    }  # fmt: skip
-    coords = {
-        "electrode": list(ELECTRODES),
-        "phase": list(names),
-        "boundary": ["void|lithium", "lithium|solid"],
-    }
-    return xr.Dataset(data, coords)

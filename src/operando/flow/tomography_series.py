@@ -15,9 +15,7 @@ from .tomography_scan import ELECTRODES
 
 #: 1-sigma errors by the segmentation, measured on the twin from projections (docs/tomography.md): absolute share of
 #: the section in contact, relative volume of voids
-CONTACT_SYSTEMATIC, VOID_SYSTEMATIC = 0.05, 0.4
-#: and of a column's thickness, voxels: bending of the collector's edge by refraction, which no floor knows of
-THICKNESS_SYSTEMATIC = 0.35
+CONTACT_SYSTEMATIC, VOID_SYSTEMATIC = 0.03, 0.25
 LEAST_CHARGE = 0.05  # of the largest step: less net charge tells nothing of where it came from
 SIGN = {"bottom": -1.0, "top": 1.0}  # positive current strips the top electrode
 
@@ -49,10 +47,8 @@ def numbers(
                 volume_of(one, what, section_um2, extra), compat="override", combine_attrs="override"
             )
         if systematic:  # what is taken for void is not lithium
-            part["lithium_volume_err"] = np.hypot(
-                part["lithium_volume_err"], VOID_SYSTEMATIC * part["void_volume"]
-            )
-        part["lithium_volume_err"].attrs["units"] = "um3"
+            error = xr.DataArray(np.hypot(part["lithium_volume_err"], VOID_SYSTEMATIC * part["void_volume"]))
+            part["lithium_volume_err"] = error.assign_attrs(units="um3")
         part["reliable"] = one["reliable"].astype(np.uint8)
         parts.append(part.drop_vars("electrode", errors="ignore"))
     result = xr.concat(parts, "electrode", combine_attrs="override").assign_coords(electrode=list(ELECTRODES))
@@ -71,10 +67,11 @@ def volume_of(one: xr.Dataset, what: str, section_um2: float, relative: float) -
     count = one[what].notnull().sum(("y", "x"))
     spread = (one[f"{what}_err"] ** 2).sum(("y", "x")) ** 0.5 / count
     volume = mean * section_um2
+    error = xr.DataArray(np.hypot(spread * section_um2, relative * volume))
     return xr.Dataset(
         {
             f"{what}_volume": volume.assign_attrs(units="um3", long_name=f"volume of {what}"),
-            f"{what}_volume_err": np.hypot(spread * section_um2, relative * volume).assign_attrs(units="um3"),
+            f"{what}_volume_err": error.assign_attrs(units="um3"),
             f"{what}_thickness": mean.assign_attrs(units="um", long_name=f"mean thickness of {what}"),
         }
     )
@@ -164,7 +161,7 @@ def spot_table(spots: dict[str, xr.Dataset]) -> xr.Dataset:
 
 
 def relations(maps: xr.Dataset, voxel_um: float) -> xr.Dataset | None:
-    """Local roughness of each face in the first scan against growth of the void there; None where maps are too small."""
+    """Local roughness of each face in the first scan against growth of the void; None for small maps."""
     rng = np.random.default_rng(0)
     found = []
     for name in ELECTRODES:

@@ -89,7 +89,7 @@ def half(scan: Projections, start: int) -> Projections:
 
 
 def series(job: Run) -> list[Volume]:
-    """All volumes in order of time. Raises `ExperimentError` for times that are unknown or equal, or sizes that differ."""
+    """All volumes in order of time. Raises `ExperimentError` for times that are unknown or equal."""
     section = job.experiment.tomography
     assert section is not None
     files = section.scans if section.scans is not None else section.volumes
@@ -137,7 +137,8 @@ def reconstructed(
     whole = scan if part is None else half(scan, part)
     cleaning: dict[str, Any] = {"stripes": section.stripes}
     settings = ReconSettings(
-        centre=section.centre if centre is None else centre, rows=None if section.rows is None else (section.rows[0], section.rows[1]),
+        centre=section.centre if centre is None else centre,
+        rows=None if section.rows is None else (section.rows[0], section.rows[1]),
         region=None if section.region is None else tuple(section.region),  # type: ignore[arg-type]
         correction=Correction(**cleaning), outside="keep", memory_gb=section.memory_gb,
     )  # fmt: skip
@@ -190,7 +191,7 @@ def load(path: Path) -> np.ndarray:
     if path.suffix == ".zarr":
         import zarr
 
-        return np.asarray(zarr.open_group(path, mode="r")["attenuation"][:])
+        return np.asarray(zarr.open_array(path / "attenuation", mode="r")[:])
     if path.is_dir() or path.suffix.lower() in (".tif", ".tiff"):
         return _tiff(path)
     import h5py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -26,7 +27,7 @@ class GreysSection(Section):
             (name, getattr(self, name)) for name in ("void", "lithium", "interphase", "electrolyte", "steel")
         ]
         given = [(name, value) for name, value in given if value is not None]
-        for (one, low), (other, high) in zip(given, given[1:], strict=False):
+        for (one, low), (other, high) in pairwise(given):
             if not low < high:
                 raise ValueError(
                     f"greys: {one} = {low:g} is not under {other} = {high:g}; "
@@ -56,13 +57,12 @@ class TomographySection(Section):
     collector: Word = "Fe"
     memory_gb: Positive | None = None
     greys: GreysSection = Field(default=GreysSection())
-    thresholds: dict[Word, Number] = Field(default={})
+    thresholds: dict[Literal["pore"], Number] = Field(default={})
     held: Literal["lower collector", "upper collector", "none"] = "lower collector"
     still: Annotated[list[Annotated[Whole, Field(ge=1)]], Field(min_length=2, max_length=2)] | None = None
     blur_um: Positive | None = None
-    margin_um: Annotated[Number, Field(ge=0)] = 10.0
+    margin_um: Annotated[Number, Field(ge=0)] | None = None
     window: Annotated[Whole, Field(ge=7, le=201)] = 17
-    smooth_um: Annotated[Number, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def one_source(self):

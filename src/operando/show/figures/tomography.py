@@ -20,7 +20,7 @@ def sections(found: xr.Dataset) -> Exhibit:
     x, z = found["x"].values, found["z"].values
     height = width * np.ptp(z) / np.ptp(x)
     figure = sheet(height + 0.95)
-    low, high = limits(found["xz"].values[:, len(z) // 8 : -len(z) // 8], 0.5, 99.5)
+    low, high = limits(found["xz"].values[:, len(z) // 4 : -(len(z) // 4)], 0.5, 99.5)
     factor, unit = time_unit(found["time"].values)
     for c, k in enumerate(shown):
         axes = panel(figure, 0.6 + c * width, 0.5, width - 0.08, height)
@@ -44,7 +44,8 @@ def sections(found: xr.Dataset) -> Exhibit:
     return Exhibit(
         "tomography-sections", "Sections through the stack",
         "Grey value (1/cm, the same scale for all) in the plane at the middle of y, at the time since the first scan. "
-        "Blue: face of the solid as found; orange: voids between lithium and solid. Collectors are cut to one grey value.",
+        "Blue: face of the solid as found; orange: voids between lithium and solid. Collectors have "
+        "one grey value.",
         "Vertical sections of the cell with interfaces and voids drawn in.", figure, table.to_dataframe().reset_index(),
     )  # fmt: skip
 
@@ -76,7 +77,8 @@ def in_time(result: xr.Dataset, record: xr.Dataset | None) -> Exhibit:
                     else None
                 )
                 axes.errorbar(t + 0.004 * np.ptp(t) * (2 * k - 1), one.values, None if error is None else error.values,
-                              fmt=f"{MARKS[k]}-", ms=3.5, lw=0.9, elinewidth=0.8, color=SERIES[k], label=electrode)  # fmt: skip
+                              fmt=f"{MARKS[k]}-", ms=3.5, lw=0.9, elinewidth=0.8, color=SERIES[k],
+                              label=electrode)  # fmt: skip
             axes.set_ylabel(label)
             axes.margins(y=0.15)
             if r == voltage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -110,7 +112,8 @@ def thickness(maps: xr.Dataset) -> Exhibit:
     table = maps[["lithium", "lithium_err"]].isel(time=shown).to_dataframe().reset_index()
     return Exhibit(
         "tomography-thickness", "Thickness of lithium",
-        "Lithium between its collector (mean plane) and the void or solid, in each column. One colour scale an electrode.",
+        "Lithium between its collector (mean plane) and the void or solid, in each column; one colour scale an "
+        "electrode.",
         "Maps of lithium thickness in time.", figure,
         table[["time", "electrode", "y", "x", "lithium", "lithium_err"]].dropna(),
     )  # fmt: skip
@@ -164,7 +167,7 @@ def relief(maps: xr.Dataset) -> Exhibit:
     x, y = np.meshgrid(maps["x"].values, maps["y"].values)
     step = max(maps.sizes["x"] // 110, 1)
     for c, name in enumerate(ELECTRODES):
-        axes = figure.add_axes((0.02 + 0.5 * c, 0.0, 0.46, 0.95), projection="3d")
+        axes: Any = figure.add_axes((0.02 + 0.5 * c, 0.0, 0.46, 0.95), projection="3d")
         height = maps["face"].sel(electrode=name).isel(time=-1).values
         level = height - np.nanmean(height)
         cut = (slice(None, None, step),) * 2
