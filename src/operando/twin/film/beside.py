@@ -144,11 +144,11 @@ def rings_asked(asked: bool) -> list[dict]:
         ({"phases": 2, "front": "lattice"}, {"layer": True}, {"grains": True}) if asked else ({},) * 3
     )
     return [
-        _ring("LCO003", "LiCoO2", [0, 0, 3], {"perp": perp_003, "par": par_003}, **front),
-        _ring("LCO110", "LiCoO2", [1, 1, 0], {"perp": [90, 270], "par": [30, 150, 210, 330]}),
-        _ring("Ti100", "Ti", [1, 0, 0], **layer),
-        _ring("Au111", "Au", [1, 1, 1]),
-        _ring("Li110", "Li", [1, 1, 0], **grains),
+        _ring("LCO003", "LiCoO2", [0, 0, 3], {"perp": perp_003, "par": par_003}, front),
+        _ring("LCO110", "LiCoO2", [1, 1, 0], {"perp": [90, 270], "par": [30, 150, 210, 330]}, {}),
+        _ring("Ti100", "Ti", [1, 0, 0], None, layer),
+        _ring("Au111", "Au", [1, 1, 1], None, {}),
+        _ring("Li110", "Li", [1, 1, 0], None, grains),
     ]
 
 
@@ -171,7 +171,7 @@ def anchors(cell: FilmCell) -> list[list[float]]:
     return [[round(c, 4), round(x, 4)] for c, x in points]
 
 
-def _ring(name: str, phase: str, hkl: list[int], families: dict | None = None, **asked: Any) -> dict:
+def _ring(name: str, phase: str, hkl: list[int], families: dict | None, asked: dict[str, Any]) -> dict:
     ring: dict = {"name": name, "phase": phase, "hkl": hkl}
     return ring | ({} if families is None else {"families": families, "half_width_deg": 10}) | asked
 
