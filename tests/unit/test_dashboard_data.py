@@ -51,7 +51,7 @@ def test_a_flag_without_the_family_holds_for_each(tmp_path):
 def test_states_over_y_and_x_are_maps_too(tmp_path):
     run = write(tmp_path, {"compton": with_dims("state", "y", "x")})
     assert run.maps("compton:v")[0]["shape"] == (2, 3, 4)
-    assert run.overview()["grids"]["compton"]["dims"] == ("state", "y", "x")
+    assert run.overview()["grids"]["compton state y x"]["dims"] == ("state", "y", "x")
 
 
 @pytest.mark.parametrize("dims", [("time", "z"), ("z", "x"), ("time", "z", "x", "deep")])
@@ -64,6 +64,26 @@ def test_a_run_without_any_map_still_tells_its_record(tmp_path):
     told = write(tmp_path, {name: groups[name] for name in ("echem", "clock")}).overview()
     assert told["quantities"] == []
     assert len(told["clock"]["record"]["voltage"]) > 10
+
+
+def test_sections_along_both_axes_of_one_group_keep_their_own_grid(tmp_path):
+    group = with_dims("time", "z", "x").rename(v="xz").assign(yz=(("time", "z", "y"), np.ones((2, 3, 3))))
+    told = write(tmp_path, {"tomography/sections": group}).overview()
+    assert {q["variable"]: tuple(q["dims"]) for q in told["quantities"]} == {
+        "xz": ("time", "z", "x"),
+        "yz": ("time", "z", "y"),
+    }
+    assert {len(told["grids"][q["grid"]]["column"]) for q in told["quantities"]} == {3, 4}
+    assert {q["colours"] for q in told["quantities"]} == {"grey"}
+
+
+def test_a_watch_tells_its_lag_and_what_it_warns_of(tmp_path):
+    live = xr.Dataset({"utc": ("look", [1.0])}, attrs={"lag_s": 3.5, "frames_done": 90, "frames_seen": 100})
+    words = {n: ("alert", np.array([f"{n} 1", f"{n} 2"], object)) for n in ("kind", "where", "text")}
+    alerts = xr.Dataset({"ended": ("alert", [5.0, np.nan]), **words})
+    told = write(tmp_path, {"live": live, "alerts": alerts}).overview()
+    assert (told["live"]["lag_s"], told["live"]["frames_done"]) == (3.5, 90)
+    assert told["alerts"] == [{"kind": "kind 2", "where": "where 2", "text": "text 2"}]
 
 
 def test_the_pattern_of_a_rectangle_is_its_mean(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import h5py
 
-STEPS, ROWS, COLUMNS = ("time", "state"), ("z", "y"), ("x",)
+STEPS, ROWS, COLUMNS = ("time", "state"), ("z", "y"), ("x", "y")
 #: a further dim (family, pair, peak) longer than this is no choice for a menu
 MOST_LABELS = 12
 CHANGES = ("displacement", "difference", "change", "strain", "excess")
@@ -124,14 +124,15 @@ def _of_variable(group: str, variable: str, members: dict[str, h5py.Dataset]):
     for labels in _choices(further, members):
         yield Quantity(
             ":".join([group, variable, *(label for _, _, label in labels)]), group, variable, labels, axes,
-            text(item, "units"), text(item, "long_name") or variable, _colours(variable),
+            text(item, "units"), text(item, "long_name") or variable, _colours(group, variable),
             _fitting(members, f"{variable}_err", item), _flag(members, variable, item),
         )  # fmt: skip
 
 
 def _axes(dims: tuple[str, ...]) -> tuple[str, str, str] | None:
-    picked = [next((dim for dim in kind if dim in dims), "") for kind in (STEPS, ROWS, COLUMNS)]
-    return (picked[0], picked[1], picked[2]) if all(picked) else None
+    step, row = (next((dim for dim in kind if dim in dims), "") for kind in (STEPS, ROWS))
+    column = next((dim for dim in COLUMNS if dim in dims and dim != row), "")
+    return (step, row, column) if step and row and column else None
 
 
 def _choices(further: list[tuple[str, int]], members) -> list[tuple[tuple[str, int, str], ...]]:
@@ -161,7 +162,9 @@ def _flag(members, variable: str, item: h5py.Dataset) -> str:
     return ""
 
 
-def _colours(variable: str) -> str:
+def _colours(group: str, variable: str) -> str:
+    if group == "tomography/sections":
+        return "grey"
     if any(word in variable for word in CHANGES):
         return "change"
     if "azimuth" in variable or "direction" in variable:

@@ -23,6 +23,11 @@ from .catalogue import Quantity, data_groups, dims_of, own, quantities, text, va
 #: bytes of arrays that are kept between questions
 KEPT_BYTES = 600_000_000
 PEAK = ("q", "width", "area", "background", "slope")
+#: groups whose variables are told whole, and the dims of those
+WHOLE = (
+    ("xrd/pattern", ("time", "q")), ("/image", ("time", "azimuth", "q")),
+    ("tomography/sections", ("time", "x")), ("tomography/sections", ("time", "y")),
+)  # fmt: skip
 AGAIN = "Run the experiment again: stages that were finished are found, and the file is written anew."
 
 
@@ -101,14 +106,16 @@ class RunData:
         grids: dict[str, Any] = {}
         listed = []
         for quantity in self._catalogue.values():
-            key = quantity.group
+            key = " ".join([quantity.group, *quantity.dims])
             if key not in grids:
-                grids[key] = record.grid(groups[key], quantity.dims)
+                grids[key] = record.grid(groups[quantity.group], quantity.dims)
             listed.append({**quantity.told(), "grid": key})
         return {
             "title": str(told.get("title", "")), "notes": told.get("notes", []), "folder": self.folder.resolve().name,
-            "quantities": listed, "grids": grids, "groups": sorted(groups), "rings": record.rings(groups),
+            "quantities": listed, "grids": grids, "groups": sorted(groups),
+            "rings": record.rings(groups, told.get("experiment", {})),
             "clock": record.clock(groups), "reflections": record.reflections(groups),
+            "live": record.live(groups), "alerts": record.alerts(groups),
             "flags": {int(flag): str(flag.name).lower().replace("_", " ") for flag in Flag if flag},
         }  # fmt: skip
 
@@ -151,10 +158,16 @@ class RunData:
 
     def _array(self, groups, name: str, variable: str) -> tuple[dict[str, Any], list[np.ndarray]]:
         item = variables(groups[name]).get(variable) if name in groups else None
-        wanted = ("time", "q") if name == "xrd/pattern" else ("time", "azimuth", "q")
-        allowed = name == "xrd/pattern" or name.endswith("/image")
-        if item is None or not allowed or set(dims_of(item)) != set(wanted):
-            raise InputError(f"no pattern or ring image called {name}:{variable}", where=str(self.file))
+        wanted = next(
+            (
+                w
+                for ending, w in WHOLE
+                if name.endswith(ending) and item is not None and set(w) == set(dims_of(item))
+            ),
+            None,
+        )
+        if item is None or wanted is None:
+            raise InputError(f"no pattern, ring image or line called {name}:{variable}", where=str(self.file))
         dims = dims_of(item)
         values = self._whole(groups[name], variable).transpose([dims.index(dim) for dim in wanted])
         axes = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import h5py
@@ -55,8 +56,8 @@ def grid(group: h5py.Group, dims: tuple[str, str, str]) -> dict[str, Any]:
     return found
 
 
-def rings(groups: dict[str, h5py.Group]) -> list[dict[str, Any]]:
-    """Rings that have fits or an image, with the range of q of each."""
+def rings(groups: dict[str, h5py.Group], experiment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rings that have fits or an image, with the range of q of each, in the order of the experiment file."""
     found = []
     for name, group in groups.items():
         if not name.startswith("xrd/") or name.count("/") != 1 or "intensity" not in variables(group):
@@ -66,6 +67,8 @@ def rings(groups: dict[str, h5py.Group]) -> list[dict[str, Any]]:
         q = held["q"][()] if "q" in held else np.array([np.nan])
         found.append({"name": name[4:], "image": image is not None and "intensity" in held,
                       "q": plain([float(q[0]), float(q[-1])])})  # fmt: skip
+    named = [str(ring.get("name")) for ring in (experiment.get("xrd") or {}).get("rings") or []]
+    found.sort(key=lambda ring: named.index(ring["name"]) if ring["name"] in named else len(named))
     return [ring for ring in found if ring["name"] not in ("pattern", "standard")]
 
 
@@ -134,3 +137,23 @@ def tracks(groups: dict[str, h5py.Group]) -> dict[str, Any]:
         kept = read_dataset(groups["grains/tracks"])
         found["tracks"] = {name: plain(kept[name].values) for name in TRACK if name in kept.variables}
     return found
+
+
+def live(groups: dict[str, h5py.Group]) -> dict[str, Any] | None:
+    """How far an analysis is that follows a measurement, or None where the results are final."""
+    if "live" not in groups:
+        return None
+    told = json.loads(groups["live"].attrs.get("attributes", "{}"))
+    names = ("lag_s", "lag_frames", "frames_seen", "frames_done", "maps", "maps_complete", "complete")
+    return {name: told.get(name) for name in names}
+
+
+def alerts(groups: dict[str, h5py.Group]) -> list[dict[str, str]]:
+    """What a watch warns of and has not ended."""
+    if "alerts" not in groups:
+        return []
+    table = read_dataset(groups["alerts"])
+    if not {"ended", "kind", "where", "text"} <= set(table.variables):
+        return []
+    open_ = np.flatnonzero(~np.isfinite(table["ended"].values.astype(float)))
+    return [{name: str(table[name].values[i]) for name in ("kind", "where", "text")} for i in open_]

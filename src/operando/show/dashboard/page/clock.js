@@ -45,7 +45,7 @@ function draw() {
     const last = i === Math.max(1, names.length) - 1;
     boxes.push(a);
     if (all.length <= 200) out += `<path class="map-line" d="${all.map((t) => `M${a.px(t / per).toFixed(1)} ${a.top}v${a.height}`).join("")}"/>`;
-    out += frame(a, { xticks: last, most: Math.max(2, Math.floor(a.height / 16)), xlabel: last ? `time since the first map began / ${unit}` : "" });
+    out += frame(a, { xticks: last, most: Math.max(2, Math.floor(a.height / 14)), xlabel: last ? `time since the first map began / ${unit}` : "" });
     out += `<g class="legend"><path d="M${a.left + a.width + 8} ${a.top + a.height / 2}h10" stroke="${SERIES[i]}" stroke-width="2.5"/>${words(a.left + a.width + 22, a.top + a.height / 2 + 4, label(said, si))}</g>`;
     if (name && joined) out += line(a, source.time.map((t) => (t === null ? null : t / per)), values, SERIES[i]);
     if (name && all.length <= 60) out += line(a, (c.maps.time ?? []).map((t) => t / per), paired, SERIES[i], { width: 0, dots: 5 });

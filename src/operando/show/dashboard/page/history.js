@@ -3,7 +3,7 @@ import { axes, band, extent, frame, legend, line, padded, panel, SERIES, size, w
 import { grid, nearest, regionHistory, runs, sameGrid } from "./data.js";
 import { on, set, state } from "./state.js";
 import { field, series } from "./view.js";
-import { label, number, pretty, reasons, timeUnit, withError } from "./words.js";
+import { label, number, pretty, reasons, shortReason, timeUnit, withError } from "./words.js";
 
 let made, box, per, unit, drawn = [];
 
@@ -73,7 +73,7 @@ function flagRows(lanes, h) {
   return lanes.map(([bit, word], k) => {
     const y = box.top + box.height + 31 + 15 * k;
     const at = h.time.map((t, i) => (h.flags[i] & Number(bit) ? `M${(box.px(t / per) - 3).toFixed(1)} ${y - 7}l6 6m0 -6l-6 6` : "")).join("");
-    return `<path d="${at}" stroke="var(--warn)" stroke-width="1.3" fill="none"/>${words(box.left - 5, y, word.split(" ").slice(0, 2).join(" "), 'text-anchor="end" class="soft small"')}`;
+    return `<path d="${at}" stroke="var(--warn)" stroke-width="1.3" fill="none"/>${words(box.left - 5, y, shortReason(word), 'text-anchor="end" class="soft small"')}`;
   }).join("");
 }
 

@@ -1,10 +1,10 @@
 // The map of one quantity at the cursor: hover, click a point, brush a region.
 import { paint } from "./colour.js";
-import { axes, panel, select, size, words } from "./chart.js";
-import { grid, nearest, runs, sameGrid, tracks } from "./data.js";
+import { axes, line, panel, select, SERIES, size, words } from "./chart.js";
+import { array, grid, nearest, runs, sameGrid, tracks } from "./data.js";
 import { bar, canvasOf, hatch } from "./raster.js";
-import { on, set, state } from "./state.js";
-import { current, field, quantityChoices } from "./view.js";
+import { on, refresh, set, state } from "./state.js";
+import { current, field, onScan, quantityChoices } from "./view.js";
 import { label, number, pretty, reasons, ticks, tickText, withError } from "./words.js";
 
 const NICE = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500];
@@ -60,7 +60,7 @@ function draw() {
   const other = runs[1]?.byName[state.q] && sameGrid(grid(0, state.q), grid(1, state.q));
   select(made, "quantity", quantityChoices(), state.q, (value, event) => set({ q: value }, event));
   select(made, "shows", other ? [...MODES, ["difference", "difference of runs"]] : MODES, state.m, (value, event) => set({ m: value }, event));
-  select(made, "points", [["all", "all values"], ["trusted", "without doubtful"]], state.v, (value, event) => set({ v: value }, event));
+  select(made, "points", [["all", "all values"], ["trusted", "no doubtful"]], state.v, (value, event) => set({ v: value }, event));
   const g = grid(0, state.q), [width, height] = size(made), shape = layout(width, height, g);
   box = { ...shape, rows: g.row.length, columns: g.column.length, up: g.row.at(-1) >= g.row[0], right: g.column.at(-1) >= g.column[0] };
   const shown = field();
@@ -111,7 +111,7 @@ function marks(g, step) {
     out += ring(x0, y0, w * (state.r[3] - state.r[2] + 1), h * (state.r[1] - state.r[0] + 1), true);
   }
   if (state.p && inside(...state.p)) out += ring(...corner(...state.p), w, h, false);
-  const seen = runs[0].groups.includes("grains/table") && g.dims[1] === "z" ? tracks(0).value : null;
+  const seen = runs[0].groups.includes("grains/table") && onScan() ? tracks(0).value : null;
   if (seen) {
     const n = seen.grains, at = nearest(seen.time, g.time[step]), a = axes({ left: box.left, top: box.top, width: box.width, height: box.height, x: edges(g.column), y: edges(g.row) });
     for (let i = 0; i < n.map_index.length; i++) {
@@ -120,7 +120,23 @@ function marks(g, step) {
       out += `<circle class="grain-under" cx="${a.px(n.x[i]).toFixed(1)}" cy="${a.py(n.z[i]).toFixed(1)}" r="${mine ? 6 : 3}"/><circle class="${mine ? "grain chosen" : "grain"}" cx="${a.px(n.x[i]).toFixed(1)}" cy="${a.py(n.z[i]).toFixed(1)}" r="${mine ? 6 : 3}"/>`;
     }
   }
-  return out;
+  return out + overlay(g, step);
+}
+
+// Faces of the electrolyte (lines) and the far side of the voids (dashed) along a tomographic section.
+function overlay(g, step) {
+  if (current().group !== "tomography/sections" || g.dims[1] !== "z") return "";
+  const a = axes({ left: box.left, top: box.top, width: box.width, height: box.height, x: edges(g.column), y: edges(g.row) }), n = g.column.length;
+  const heights = (what, electrode) => {
+    const entry = array(0, "tomography/sections", `${what}_${electrode}_${g.dims[2]}`);
+    if (!entry.value && !entry.failed && !entry.told) { entry.told = true; entry.promise.then(() => refresh("tracks"), () => {}); }
+    return entry.value?.values.subarray(step * n, (step + 1) * n);
+  };
+  return ["bottom", "top"].map((electrode, k) => {
+    const face = heights("face", electrode), thick = heights("void", electrode);
+    if (!face || !thick) return "";
+    return line(a, g.column, face, SERIES[k]) + line(a, g.column, face.map((v, i) => v + (k ? thick[i] : -thick[i])), SERIES[k], { dash: "4 3" });
+  }).join("");
 }
 
 const inside = (row, column) => row < box.rows && column < box.columns;

@@ -1,6 +1,6 @@
 // Starts the panels, keeps up with a run that is being written, and listens to the keys.
 import * as clock from "./clock.js";
-import { ask, forget, grid, load, nearest, retry, runs, Trouble } from "./data.js";
+import { ask, forget, grid, load, nearest, retry, runs, sameGrid, Trouble } from "./data.js";
 import * as history from "./history.js";
 import * as map from "./map.js";
 import * as pattern from "./pattern.js";
@@ -25,8 +25,10 @@ function name() {
   element("title").textContent = runs[0].title || "operando";
   element("folder").textContent = runs[0].folder;
   element("other").hidden = !runs[1];
-  if (runs[1]) element("other").innerHTML = `<i></i>compared with ${escaped(runs[1].folder)}: ${escaped(runs[1].title)}`;
+  if (runs[1]) element("other").innerHTML = `<i></i>compared with ${escaped(runs[1].folder)}: ${escaped(runs[1].title)}${comparable() ? "" : " (no quantity on the same grid)"}`;
 }
+
+const comparable = () => runs[0].quantities.some((q) => runs[1].byName[q.name] && sameGrid(grid(0, q.name), grid(1, q.name)));
 
 function fitted(found) { // a state that this run can show
   const q = runs[0].byName[found.q] ? found.q : runs[0].quantities[0]?.name ?? null;
@@ -47,7 +49,9 @@ async function poll() { // takes up what was rewritten; says how old it is
     const failed_ = retry();
     if (failed_) { refresh("data", "patterns", "tracks"); throw failed_; }
     trouble(runs[0].quantities.length ? null : { what: "Nothing in this run can be drawn as maps", where: "", fix: "The cycler's record is shown." });
-    element("live").textContent = ` · written ${age(told[0].age_s)} ago`;
+    element("live").textContent = ` · ${following(runs[0].live)}written ${age(told[0].age_s)} ago`;
+    element("alerts").hidden = !runs[0].alerts.length;
+    element("alerts").innerHTML = runs[0].alerts.map((one) => `<p><strong>${escaped(one.kind)}</strong> ${escaped(one.where)}: ${escaped(one.text)}</p>`).join("");
     element("live").classList.toggle("young", told[0].age_s < 120);
   } catch (error) {
     trouble(error);
@@ -64,6 +68,11 @@ async function take(told, fresh) {
   if (atEnd) next.t = (next.q ? grid(0, next.q).time : [0]).at(-1);
   set(next);
   refresh("run");
+}
+
+function following(live) { // a watch tells how far it is behind the detector
+  if (!live || live.complete) return "";
+  return `live: lag ${age(live.lag_s ?? 0)}, ${live.frames_done} of ${live.frames_seen} frames, ${live.maps_complete} maps complete · `;
 }
 
 function step(by, event) {

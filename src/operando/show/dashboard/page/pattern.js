@@ -4,7 +4,7 @@ import { axes, band, clip, extent, frame, legend, line, padded, panel, select, S
 import { array, grid, nearest, pattern, peak, runs } from "./data.js";
 import { bar, canvasOf, hatch } from "./raster.js";
 import { on, refresh, set, state } from "./state.js";
-import { times } from "./view.js";
+import { onScan, times } from "./view.js";
 import { label, number } from "./words.js";
 import { place } from "./history.js";
 
@@ -29,7 +29,7 @@ const at = (a, step) => a.values.subarray(step * a.axes.q.length, (step + 1) * a
 let lastPoints = null;
 function points() { // the pattern to show: of the point or region where patterns of points were kept, else of the map
   const g = runs[0].byName[state.q] ? grid(0, state.q) : null;
-  if (g && has(0, "points") && (state.p || state.r) && g.dims[1] === "z") {
+  if (g && has(0, "points") && (state.p || state.r) && onScan()) {
     const where = place(g), found = soon(pattern(0, nearest(g.time, state.t), where.box));
     if (found) lastPoints = { q: found.q, values: found.values, errors: found.errors, units: found.units, said: `mean of the ${where.kind}`, of: where.kind };
     if (lastPoints) return lastPoints;
@@ -76,7 +76,7 @@ const model = (f, s, middle) => (q) => f.background[s] + (f.slope?.[s] ?? 0) * (
 
 function fits(ring) {
   const g = grid(0, state.q);
-  if (!state.p || g.dims[1] !== "z") return [];
+  if (!state.p || !onScan() || state.p[0] >= g.row.length || state.p[1] >= g.column.length) return [];
   const found = soon(peak(0, ring.name, state.p)), s = nearest(times(), state.t), middle = (ring.q[0] + ring.q[1]) / 2;
   return Object.entries(found?.families ?? {}).map(([family, f]) => ({ family, f, good: [f.q, f.width, f.area, f.background].every((v) => v?.[s] != null), curve: model(f, s, middle), at: f.q?.[s], width: f.width?.[s], units: f.units }));
 }

@@ -2,6 +2,7 @@
 import { axes, extent, frame, legend, padded, panel, size, words } from "./chart.js";
 import { grid, nearest, runs, tracks } from "./data.js";
 import { on, refresh, set, state } from "./state.js";
+import { onScan, scanned } from "./view.js";
 import { number, timeUnit } from "./words.js";
 
 const KINDS = [["ephemeral", "var(--soft)"], ["unstable", "var(--s4)"], ["stable", "var(--s2)"]];
@@ -58,9 +59,11 @@ function choose(event) {
   let best = null, far = 18;
   for (const s of spots) { const away = Math.hypot(s.x - x, s.y - y); if (away < far && s.track >= 0) { far = away; best = s; } }
   if (!best) { set({ g: null }, event); return; }
-  const n = data.grains, q = runs[0].quantities.find((one) => one.dims[1] === "z"), g = grid(0, runs[0].byName[state.q]?.dims[1] === "z" ? state.q : q.name);
+  const n = data.grains, q = onScan() ? state.q : scanned()?.name;
+  if (!q) return;
+  const g = grid(0, q);
   const p = n.z[best.i] === null ? state.p : [nearest(g.row, n.z[best.i]), nearest(g.column, n.x[best.i])];
-  set({ g: best.track, p, r: null, t: g.time[nearest(g.time, data.time[n.map_index[best.i]])] }, event);
+  set({ q, g: best.track, p, r: null, t: g.time[nearest(g.time, data.time[n.map_index[best.i]])] }, event);
 }
 
 function cursor() {
@@ -68,7 +71,7 @@ function cursor() {
   made.svg.querySelector(".cursor")?.setAttribute("transform", `translate(${box.px(state.t / per).toFixed(1)} 0)`);
   const n = data.grains, step = nearest(data.time, state.t), here = n.map_index.filter((m) => m === step).length;
   const k = data.tracks, g = state.g;
-  made.note.textContent = `${here} grains in this map, ${k?.kind?.length ?? 0} tracks. ` + (g !== null && k?.kind?.[g] !== undefined
+  made.note.textContent = `${here} ${here === 1 ? "grain" : "grains"} in this map, ${k?.kind?.length ?? 0} tracks. ` + (g !== null && k?.kind?.[g] !== undefined
     ? `Track ${g}: ${KINDS[k.kind[g]]?.[0] ?? ""}, seen in ${k.maps[g]} maps, azimuth ${number(k.azimuth[g], 4)}°${k.rotation_rate?.[g] != null ? `, turns ${number(k.rotation_rate[g], 3)}${k.rotation_rate_err?.[g] != null ? ` ± ${number(k.rotation_rate_err[g], 2)}` : ""} °/h` : ""}.`
     : "Click one to find it on the map.");
 }

@@ -1,6 +1,6 @@
 // What the chosen quantity, mode and time mean: the field that the map and the history draw.
 import { limits, median } from "./colour.js";
-import { grid, maps, nearest, runs } from "./data.js";
+import { grid, maps, nearest, runs, sameGrid } from "./data.js";
 import { refresh, state } from "./state.js";
 
 export const times = () => {
@@ -9,6 +9,13 @@ export const times = () => {
 };
 
 export const current = () => runs[0]?.byName[state.q];
+
+export const scanned = () => runs[0].quantities.find((q) => q.group.startsWith("xrd") && q.dims[1] === "z");
+
+export function onScan() { // whether the points of the chosen quantity are those of the diffraction scan
+  const first = scanned();
+  return Boolean(first && current() && sameGrid(grid(0, first.name), grid(0, state.q)));
+}
 
 export function quantityChoices() {
   const groups = new Map();
