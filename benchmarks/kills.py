@@ -35,6 +35,15 @@ def start(experiment: Path, folder: Path) -> subprocess.Popen:
     return subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
+def _into_the_work(process: subprocess.Popen, folder: Path, chance: random.Random) -> None:
+    """Wait until a stage more is finished (one time in four: not even that), and then a random moment."""
+    before = len(list(folder.glob("stages/*.h5")))
+    waits = chance.random() > 0.25
+    while waits and process.poll() is None and len(list(folder.glob("stages/*.h5"))) <= before:
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0.0, 2.0))
+
+
 def kill_some(experiment: Path, folder: Path, kills: int, chance: random.Random) -> dict[str, int]:
     """Run until complete; returns how often each kind of process was killed, and how many runs it took.
 
@@ -56,7 +65,7 @@ def kill_some(experiment: Path, folder: Path, kills: int, chance: random.Random)
         if told["main"] + told["worker"] >= kills:
             process.wait()
             continue
-        time.sleep(chance.uniform(2.0, 14.0))
+        _into_the_work(process, folder, chance)
         if process.poll() is None:
             pids = workers_of(process.pid)
             seen.update(pids)
