@@ -8,6 +8,7 @@ import pytest
 from projection_files import data_exchange, nxtomo
 
 from operando.core.errors import InputError
+from operando.flow import run
 from operando.flow.model_runs import write_model
 from operando.flow.model_symmetric import symmetric
 from operando.read import inspect
@@ -172,3 +173,89 @@ def test_a_model_that_fails_leaves_no_folder(tmp_path):
     with pytest.raises(InputError):
         write_model("title", {}, make, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+R1, LATER = "raw/state_00_region_1.h5", "raw/state_01_region_2.h5"
+
+
+def mend(coin, old, new):
+    file = coin / "experiment.toml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def spoil(path, change):
+    with h5py.File(path, "r+") as file:
+        change(file["entry/data"])
+
+
+def fewer_rows(data):
+    counts = data["counts"][:-4]
+    del data["counts"]
+    data["counts"] = counts
+    data["counts"].attrs["interpretation"] = "spectrum"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: mend(c, "energy_keV = 115.0", "energy_keV = 115000.0"), "another unit"),
+        (lambda c: mend(c, "state_01", "state_00"), "is named twice, in 'reference, lithiated' and in 'pristine'"),
+        (lambda c: spoil(c / LATER, lambda d: d["energy"].write_direct(1.1 * d["energy"][()])), "energies up to"),
+        (lambda c: spoil(c / LATER, lambda d: d["counts"].__setitem__(..., 0)), "no counts at all"),
+        (lambda c: spoil(c / LATER, fewer_rows), "but the first exposure has 16 x 16 x 1024"),
+        (lambda c: (c / R1).write_bytes((c / R1).read_bytes()[:5000]), "truncated HDF5 file"),
+        (lambda c: mend(c, 'formula = "Li"', 'formula = "Xx2"'), "unknown element"),
+    ],
+)  # fmt: skip
+def test_compton_run_with_wrong_input(coin, change, words):
+    change(coin)
+    with pytest.raises(InputError, match=words):
+        run(coin / "experiment.toml")
+    assert not (coin / "run/results.nxs").exists()
+
+
+def rewrite(old, new):
+    return lambda path: path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (rewrite("XSTEP: 0.5", "XSTEP: 0"), "steps of 0.5 x 0 um"),
+        (rewrite("XSTEP: 0.5", "XSTEP: E"), "the header has no XSTEP"),
+        (rewrite("0.1 0.2 0.3", "nan 0.2 0.3"), "indexed points without angles"),
+        (rewrite("0.1 0.2 0.3", "110 20 30"), "are they in degrees"),
+        (rewrite("3.51 3.51 3.51", "x y z"), "are not six numbers"),
+        (rewrite("3.51 3.51 3.51 90", "3.51"), "are not six numbers"),
+        (lambda path: ang(path), "no grain of 5 points or more in 1 points"),
+    ],
+)  # fmt: skip
+def test_ebsd_run_with_a_wrong_map(tmp_path, change, words):
+    change(ang(tmp_path / "a.ang", 4, 4).rename(tmp_path / "a.ang"))
+    (tmp_path / "e.toml").write_text('title = "t"\n[ebsd]\nmaps = [{ name = "a", file = "a.ang" }]\n')
+    with pytest.raises(InputError, match=words):
+        run(tmp_path / "e.toml")
+    assert not (tmp_path / "run/results.nxs").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("direction = [0, 0, 0]\nmaps = [{ name = 'a', file = 'a.ang' }]", "direction"),
+        ("maps = [{ name = 'shares', file = 'a.ang' }]", "name of a result"),
+        ("maps = [{ name = 'a', file = 'a.ang' }, { name = 'b', file = 'a.ang' }]", "one file is named twice"),
+    ],
+)  # fmt: skip
+def test_ebsd_settings_that_mean_nothing(tmp_path, line, words):
+    ang(tmp_path / "a.ang", 4, 4)
+    (tmp_path / "e.toml").write_text(f"title = 't'\n[ebsd]\n{line}\n")
+    with pytest.raises(InputError, match=words):
+        run(tmp_path / "e.toml")
+
+
+def test_block_larger_than_the_image(coin):
+    mend(coin, "sheet_um = 250.0", "sheet_um = 250.0\nblock = 80")
+    with pytest.raises(InputError, match="blocks of 80 pixels in images of 16 x 16"):
+        run(coin / "experiment.toml")

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .job import Run
 
 
+#: channels that count as the same differ by less than this share of their width
+SAME_CHANNEL = 0.01
+
+
 @dataclass(frozen=True)
 class Histograms:
     """Files of the exposures, files[state][region], each with size and time of change: what a stage depends on."""
@@ -48,11 +52,36 @@ class Histograms:
 
         return hexitec_histogram(self.files[state][region], self.dataset, energy_units=self.energy_units)
 
-    def cubes(self) -> list[list[Callable[[], np.ndarray]]]:
-        return [[partial(self._counts, s, r) for r in range(len(row))] for s, row in enumerate(self.files)]
+    def cubes(self, first: xr.Dataset) -> list[list[Callable[[], np.ndarray]]]:
+        """Readers of the counts of each exposure, which has the pixels and energies of the first."""
+        return [
+            [partial(self._counts, s, r, first) for r in range(len(row))] for s, row in enumerate(self.files)
+        ]
 
-    def _counts(self, state: int, region: int) -> np.ndarray:
-        return self.read(state, region)["counts"].values
+    def _counts(self, state: int, region: int, first: xr.Dataset) -> np.ndarray:
+        """Raises `ExperimentError` for other pixels or energies than those of the first exposure."""
+        held = self.read(state, region)
+        shapes = [one["counts"].shape for one in (held, first)]
+        if shapes[0] != shapes[1]:
+            sizes = [" x ".join(map(str, shape)) for shape in shapes]
+            raise ExperimentError(
+                f"{sizes[0]} pixels and channels, but the first exposure has {sizes[1]}",
+                where=self.files[state][region], fix="All exposures are of one detector with one setting.",
+            )  # fmt: skip
+        energies = held["energy"].values, first["energy"].values
+        width = float(np.diff(energies[1]).mean())
+        if not np.allclose(*energies, rtol=0, atol=SAME_CHANNEL * width):
+            raise ExperimentError(
+                f"energies up to {energies[0].max():.6g} keV, but the first exposure has up to {energies[1].max():.6g}",
+                where=self.files[state][region], fix="All exposures are of one detector with one setting.",
+            )  # fmt: skip
+        if not held["counts"].values.any():
+            raise ExperimentError(
+                "no counts at all",
+                where=self.files[state][region],
+                fix="Was the shutter closed? Leave this state out.",
+            )
+        return held["counts"].values
 
 
 def compton_imaging(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:
@@ -67,7 +96,7 @@ def compton_imaging(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset |
         "compton", f"{len(names)} states, {3 * len(names)} images of {shape[0]} x {shape[1]} x {shape[2]}"
     )
     imaging = imaging_of(section, (shape[0], shape[1]))
-    momenta = _momenta(job, source, first["energy"].values, imaging, names)
+    momenta = _momenta(job, source, first, imaging, names)
     tomogram = tomogram_of(section)
     shares, volume, where = _registered(job, tomogram, first, imaging, section)
     cathode = volume[0, 0] > 0.5 * volume[0, 0].max()
@@ -81,7 +110,12 @@ def compton_imaging(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset |
 
 
 def imaging_of(section: ComptonSection, shape: tuple[int, int]) -> compton.Imaging:
-    """Camera and settings of the analysis."""
+    """Camera and settings of the analysis. Raises `ExperimentError` for blocks larger than the image."""
+    if section.block > min(shape):
+        raise ExperimentError(
+            f"blocks of {section.block} pixels in images of {shape[0]} x {shape[1]}", where="compton.block",
+            fix="Choose a smaller block.",
+        )  # fmt: skip
     camera = compton.Pinhole(
         section.energy_keV, shape, section.pitch_mm, section.angle_deg, section.distance_mm, section.magnification,
         pinhole_mm=section.pinhole_mm, inverted=section.inverted,
@@ -97,11 +131,12 @@ def imaging_of(section: ComptonSection, shape: tuple[int, int]) -> compton.Imagi
 
 
 def _momenta(
-    job: Run, source: Histograms, energy: np.ndarray, imaging: compton.Imaging, names: list[str]
+    job: Run, source: Histograms, first: xr.Dataset, imaging: compton.Imaging, names: list[str]
 ) -> xr.Dataset:
     def compton_momenta(histograms: Histograms, *, imaging: compton.Imaging, names: list[str]) -> xr.Dataset:
         told = partial(job.listener.progress, "compton")
-        return compton.momenta_of_states(histograms.cubes(), energy, imaging, names=names, progress=told)
+        cubes, energy = histograms.cubes(first), first["energy"].values
+        return compton.momenta_of_states(cubes, energy, imaging, names=names, progress=told)
 
     return job.stages.stage(compton_momenta, {"histograms": source}, {"imaging": imaging, "names": names})
 

@@ -30,6 +30,11 @@ def ebsd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> N
         found = microscopy.find_grains(
             points, threshold_deg=section.threshold_deg, min_points=section.min_points
         )
+        if not found.sizes["grain"]:
+            raise InputError(
+                f"no grain of {section.min_points} points or more in {points['phase'].size} points", where=one.file,
+                fix="Lower min_points, or check the map.",
+            )  # fmt: skip
         grains[one.name] = found
         place = f"ebsd/{one.name}"
         groups[place] = found.drop_vars("label")

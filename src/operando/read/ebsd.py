@@ -14,6 +14,9 @@ from operando.core.errors import InputError, ReadError
 from . import ebsd_ang, ebsd_ctf, ebsd_h5oina
 from .ebsd_points import LAUE, Crystal, Points
 
+#: radian: Bunge angles are below 2 pi, a little more is rounding
+LARGEST_ANGLE = 2 * np.pi + 0.1
+
 
 def orientation_map(path: str | Path, *, laue: Mapping[str, str] | None = None) -> xr.Dataset:
     """An EBSD file as a Dataset over (y, x) in um, y down the image.
@@ -42,6 +45,23 @@ def read_points(path: Path) -> Points:
     if points.phase.max(initial=0) > len(points.crystals):
         raise ReadError(f"a point of phase {points.phase.max()}, but only {len(points.crystals)} are described",
                         where=str(path), fix="Export the file again with all phases.")  # fmt: skip
+    steps = points.step_y_um, points.step_x_um
+    if not all(np.isfinite(step) and step > 0 for step in steps):
+        raise ReadError(
+            f"steps of {steps[0]:g} x {steps[1]:g} um", where=str(path), fix="Export the file again."
+        )
+    used = points.euler[points.phase > 0]
+    if not np.isfinite(used).all():
+        raise ReadError(
+            "indexed points without angles",
+            where=str(path),
+            fix="Export the file again, or mark them as not indexed.",
+        )
+    if np.abs(used).max(initial=0) > LARGEST_ANGLE:
+        raise ReadError(
+            f"angles up to {np.abs(used).max():.4g} rad: are they in degrees?", where=str(path),
+            fix="Export the file again in the units of its format.",
+        )  # fmt: skip
     return points
 
 

@@ -36,7 +36,7 @@ def read_ang(path: Path) -> Points:
                         fix="The file is cut short or mixed up: export it again.") from error  # fmt: skip
     if table.shape[1] < 8:
         raise ReadError("no table of at least eight columns", where=str(path), fix="Export it as .ang again.")
-    crystals = _crystals(head)
+    crystals = _crystals(head, path)
     phase = table[:, 7].astype(int)
     if len(crystals) == 1:
         phase[phase == 0] = 1  # files of one phase number it 0
@@ -67,7 +67,7 @@ def _spread(values: np.ndarray, place: np.ndarray, size: int, missing) -> np.nda
     return out
 
 
-def _crystals(head: list[str]) -> list[Crystal]:
+def _crystals(head: list[str], path: Path) -> list[Crystal]:
     found: list[Crystal] = []
     name, symmetry = "", ""
     for line in head:
@@ -79,13 +79,32 @@ def _crystals(head: list[str]) -> list[Crystal]:
         elif words[0] == "Symmetry" and len(words) > 1:
             symmetry = SYMMETRY.get(words[1], "")
         elif words[0] == "LatticeConstants":
-            found.append(Crystal(name or f"phase {len(found) + 1}", symmetry, tuple(map(float, words[1:7]))))  # type: ignore[arg-type]
+            found.append(Crystal(name or f"phase {len(found) + 1}", symmetry, _cell(words[1:7], path)))
     return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _cell(words: list[str], path: Path) -> tuple[float, float, float, float, float, float]:
+    try:
+        a, b, c, alpha, beta, gamma = map(float, words)
+    except ValueError as error:
+        raise ReadError(
+            f"lattice constants {' '.join(words)!r} are not six numbers",
+            where=str(path),
+            fix="Mend the header.",
+        ) from error
+    return a, b, c, alpha, beta, gamma
 
 
 def _number(head: list[str], key: str, path: Path) -> float:
     for line in head:
         match = re.match(rf"#\s*{key}:?\s+([-+.\deE]+)", line)
-        if match:
+        if match and _is_number(match[1]):
             return float(match[1])
     raise ReadError(f"the header has no {key}", where=str(path), fix="Export it as .ang again.")

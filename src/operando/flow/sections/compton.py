@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from .base import Number, Positive, Section, Switch, Whole, Word
 
+#: beams of which a photon is scattered by an outer electron, and its energy told by a sensor of CdTe
+LOWEST_KEV, HIGHEST_KEV = 20.0, 1000.0
+
 
 class MaterialSection(Section):
     """What a component is made of, with its density as it is in the cell (pores included)."""
@@ -71,9 +74,19 @@ class ComptonSection(Section):
 
     @model_validator(mode="after")
     def references(self):
+        if not LOWEST_KEV <= self.energy_keV <= HIGHEST_KEV:
+            raise ValueError(
+                f"energy_keV = {self.energy_keV:g} is no energy of Compton imaging ("
+                f"{LOWEST_KEV:g} to {HIGHEST_KEV:g} keV): is it in another unit?"
+            )
         names = [state.name for state in self.states]
         if len(set(names)) < len(names):
             raise ValueError("two states have one name")
+        files = [(file, state.name) for state in self.states for file in state.regions]
+        for i, (file, name) in enumerate(files):
+            first = next(other for same, other in files[: i + 1] if same == file)
+            if file in [same for same, _ in files[:i]]:
+                raise ValueError(f"states: {file} is named twice, in {first!r} and in {name!r}")
         known = {state.x for state in self.states if state.x is not None}
         if len(known) < 2:
             raise ValueError(

@@ -38,4 +38,10 @@ class EbsdSection(Section):
         names = [one.name for one in self.maps]
         if len(set(names)) < len(names):
             raise ValueError("two maps have one name")
+        if taken := {"shares", "compare"} & set(names):
+            raise ValueError(f"maps: {taken.pop()!r} is the name of a result: call the map otherwise")
+        if len({one.file for one in self.maps}) < len(names):
+            raise ValueError("maps: one file is named twice")
+        if not any(self.direction):
+            raise ValueError("direction: (0, 0, 0) is none")
         return self
