@@ -34,7 +34,7 @@ SETTLED_S = 2.0
 #: frames of one pass while a part grows: a compromise of lag and overhead
 PASS = 128
 #: fitting and writing take at most one part in so many of the time: frames come first
-BUSY = 1.5
+BUSY = 1.2
 #: between two looks at the disk when there is nothing to do, s
 NAP_S = 0.25
 
@@ -227,6 +227,7 @@ def look(watched: Watch) -> None:
         one.expected = expected
         if not one.update(scan, quiet > SETTLED_S, how.now()):
             watched.shown.forget(scan.name)
+            watched.arrivals.forget()
             watched.alerts.once("writer", _short(scan.name), "file replaced or cut: this map is read anew")
     names = {scan.name for scan in found}
     for name in [name for name in watched.maps if name not in names]:
@@ -244,6 +245,7 @@ def _gone(watched: Watch, name: str) -> None:
     """A map that can be opened no more: wait a little, its writer may have begun anew."""
     one = watched.maps.pop(name)
     watched.shown.forget(name)
+    watched.arrivals.forget()
     why = "; ".join(watched.scans.waiting.values()) or "not there any more"
     if one.seen:
         watched.alerts.once(

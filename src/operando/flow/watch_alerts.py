@@ -148,6 +148,7 @@ class Arrivals:
     def saw(self, total: int) -> None:
         """Note that `total` frames are on disk."""
         now = self.now()
+        total = max(total, self.counts[-1]) if self.counts else total
         if self.counts and total > self.counts[-1]:
             grown = next(
                 (t for t, c in zip(self.times, self.counts, strict=True) if c == self.counts[-1]), now
@@ -158,6 +159,10 @@ class Arrivals:
         self.counts.append(total)
         if len(self.counts) > 4000:
             self.times, self.counts = self.times[1000:], self.counts[1000:]
+
+    def forget(self) -> None:
+        """Begin anew: frames that were there are not any more."""
+        self.times, self.counts = [], []
 
     def since(self, done: int) -> float:
         """How long ago the first frame after `done` came, s; 0 where none did."""

@@ -21,6 +21,10 @@ from .images import ImageFrames, open_images
 from .scans import Paths, _in_order, _without_data_files, expand, open_file
 from .sources import Source
 
+#: opened again for so long after the last change: times of files are coarse, s
+ONCE_MORE_S = 1.0
+#: so long a file that could be read before may fail to be, s
+PATIENCE_S = 5.0
 #: what tells one state of a file from the next: inode, size, time of the last change
 Mark = tuple[int, int, int]
 
@@ -33,6 +37,7 @@ class _File:
     why: str = ""
     marks: dict[Path, Mark] = field(default_factory=dict)
     changed: float = 0.0
+    failing: float | None = None
 
 
 @dataclass
@@ -77,18 +82,33 @@ class GrowingScans:
         return self.now() - max(changed, default=self.now())
 
     def _again(self, path: Path, file: _File) -> None:
-        marks = {known: _mark(known) for known in {path, *file.marks}}
-        if file.scans and marks == file.marks:
+        before = {known: _mark(known) for known in {path, *file.marks}}
+        if file.scans and before == file.marks and self.now() - file.changed > ONCE_MORE_S:
             return
         try:
             scans, why = open_file(path, self.dataset, motors=self.motors, monitor=self.monitor), ""
         except (ReadError, OSError) as error:
             scans, why = [], error.what if isinstance(error, ReadError) else str(error)
+        if not scans and self._passing(path, file):
+            return
+        file.failing = None
         held = {path, *(p for scan in scans for p in _paths(base_frames(scan.frames)[0]))}
-        new = {p: _mark(p) for p in held}
-        if new != file.marks:
+        # as they were before they were opened: what is written meanwhile is to be seen the next time
+        marks = {p: before.get(p, (0, 0, 0)) for p in held}
+        if marks != file.marks:
             file.changed = self.now()
-        file.scans, file.why, file.marks = scans, why, new
+        file.scans, file.why, file.marks = scans, why, marks
+
+    def _passing(self, path: Path, file: _File) -> bool:
+        """Whether a file that could be read is likely to be readable again: its writer was at work in between.
+
+        A reader may see lengths and chunks of two moments. A file that is another or shorter has a new writer.
+        """
+        before, now = file.marks.get(path, (0, 0, 0)), _mark(path)
+        if not file.scans or now[0] != before[0] or now[1] < before[1]:
+            return False
+        file.failing = self.now() if file.failing is None else file.failing
+        return self.now() - file.failing < PATIENCE_S
 
     def _pictures(self, paths: list[Path]) -> list[Scan]:
         """Image files as one scan. The newest is left out until a later one is there or it is as long as the rest."""
