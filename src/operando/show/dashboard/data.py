@@ -108,7 +108,7 @@ class RunData:
         for quantity in self._catalogue.values():
             key = " ".join([quantity.group, *quantity.dims])
             if key not in grids:
-                grids[key] = record.grid(groups[quantity.group], quantity.dims)
+                grids[key] = record.grid(groups[quantity.group], quantity.dims, groups.get("xrd"))
             listed.append({**quantity.told(), "grid": key})
         return {
             "title": str(told.get("title", "")), "notes": told.get("notes", []), "folder": self.folder.resolve().name,

@@ -38,8 +38,8 @@ def numbers(group: h5py.Group, dim: str, size: int) -> list[float]:
     return plain(item[()])
 
 
-def grid(group: h5py.Group, dims: tuple[str, str, str]) -> dict[str, Any]:
-    """Coordinates of step, row and column with their units, and when the maps began."""
+def grid(group: h5py.Group, dims: tuple[str, str, str], scan: h5py.Group | None) -> dict[str, Any]:
+    """Coordinates of step, row and column with their units (else those of the scan), and when the maps began."""
     members = variables(group)
     sizes: dict[str, int] = {}
     for item in members.values():
@@ -48,6 +48,13 @@ def grid(group: h5py.Group, dims: tuple[str, str, str]) -> dict[str, Any]:
     for key, dim in zip(("step", "row", "column"), dims, strict=True):
         found[key] = numbers(group, dim, sizes[dim])
         found[f"{key}_units"] = text(members[dim], "units") if dim in members else ""
+        if (
+            not found[f"{key}_units"]
+            and group.name.startswith("/entry/xrd/")
+            and scan is not None
+            and dim in scan
+        ):
+            found[f"{key}_units"] = text(scan[dim], "units")
     timed = members.get("time")
     found["time"] = (
         plain(timed[()]) if timed is not None and timed.shape == (sizes[dims[0]],) else found["step"]

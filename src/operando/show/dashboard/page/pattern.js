@@ -47,7 +47,7 @@ function drawPattern() {
   whole.title.textContent = p ? `Pattern, ${p.said}` : "Pattern";
   if (!p) return;
   const first = p.of === "map" ? at(mean(0), 0) : null, other = mean(1), theirs = other ? at(other, nearest(other.axes.time, state.t)) : null;
-  const low = [...p.values].filter((v) => v > 0), room = phases.length ? 13 : 0, [lowest, highest] = extent(low, first ? [...first].filter((v) => v > 0) : []);
+  const low = [...p.values].filter((v) => v > 0), room = phases.length ? 13 : 0, [lowest, highest] = extent(low, first ? [...first].filter((v) => v > 0) : [], theirs ? [...theirs].filter((v) => v > 0) : []);
   const a = axes({ left: 54, top: 18, width: width - 66, height: height - 18 - 34 - room, x: [p.q[0], p.q.at(-1)], y: [0.9 * lowest, 1.05 * highest], root: true });
   let out = `<defs>${clip("clip-pattern", a)}</defs>${frame(a, { ylabel: label("intensity", p.units) })}`;
   const ring = chosenRing();
@@ -61,9 +61,9 @@ function drawPattern() {
     const y = a.top + a.height + 20;
     out += `<path stroke="${SERIES[(i + 2) % 6]}" stroke-width="1.2" d="${all.filter((r) => r.phase === phase && r.q >= a.x[0] && r.q <= a.x[1]).map((r) => `M${a.px(r.q).toFixed(1)} ${y}v8`).join("")}"/>`;
   });
-  if (phases.length) out += legend(phases.map((phase, i) => [phase, SERIES[(i + 2) % 6]]), a.left + Math.max(0, a.width - phases.reduce((n, q) => n + 30 + q.length * 5.9, 0)), 11);
-  whole.svg.innerHTML = out + words(a.left + a.width / 2, height - 3, "q / Å⁻¹", 'text-anchor="middle" class="label"');
-  whole.note.textContent = p.of === "map" && (state.p || state.r) && !has(0, "points") ? "Patterns of single points were not kept (points = true under [xrd] keeps them)." : "";
+  if (phases.length) out += legend(phases.map((phase, i) => [phase, SERIES[(i + 2) % 6]]), a.left, height - 3);
+  whole.svg.innerHTML = out + words(a.left + a.width, height - 3, "q / Å⁻¹", 'text-anchor="end" class="label"');
+  whole.note.textContent = p.of === "map" && (state.p || state.r) && !has(0, "points") ? "No patterns of single points: points = true keeps them." : "";
 }
 
 export function chosenRing() {
@@ -137,7 +137,7 @@ function drawImage() {
   context.clearRect(0, 0, azimuths, bins);
   paint(context, azimuths, bins, (c, l) => a.values[start + c * bins + (bins - 1 - l)], limits, "amount", true);
   picture.svg.innerHTML = hatch(b, "hatch-image") + frame(b, { ylabel: "q / Å⁻¹", xat: QUARTERS, grid: false }) + bar({ left: b.left + b.width + 12, top: b.top, height: b.height }, limits, "amount", a.units, "bar-image", true) + words(b.left + b.width / 2, height - 3, "azimuth / °   (0 along +x, 90 along +z)", 'text-anchor="middle" class="label"');
-  picture.note.textContent = "Mean over the map; square-root scale, the same at all times.";
+  picture.note.textContent = "Mean over the map; √ scale, the same at all times.";
   picture.drawn = { a, start };
 }
 
