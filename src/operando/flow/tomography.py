@@ -40,6 +40,8 @@ def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
     stacked = {name: over_time([s[name] for s in scans], time) for name in scans[0] if name != "voids"}
     maps = stacked["maps"].assign_attrs(voxel_um=volumes[0].voxel_um)
     clock = clock_of(job, table, volumes)
+    if clock is not None and "clock" not in groups:
+        groups["clock"] = clock
     area = job.experiment.cell.area_cm2 if job.experiment.cell else None
     made = how.light is not None
     result = numbers(maps, stacked["summary"], clock, area, made)

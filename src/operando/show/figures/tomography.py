@@ -140,7 +140,11 @@ def centre(result: xr.Dataset) -> Exhibit:
     axes[0].errorbar(at, result["centre"].values, result["centre_err"].values, fmt="o", ms=3, color=SERIES[0])
     axes[0].set(xlabel="scan", ylabel="centre / px")
     axes[1].plot(at, result["centre_apart"].values, "s", ms=3.5, color=SERIES[1])
-    axes[1].set(xlabel="scan", ylabel="pairs - focus / px", ylim=(0, None))
+    axes[1].set(
+        xlabel="scan",
+        ylabel="pairs - focus / px",
+        ylim=(0, 1.2 * float(np.nanmax(result["centre_apart"])) or 1.0),
+    )
     for one in axes:
         one.set_xticks(at if len(at) < 9 else at[:: len(at) // 8])
         one.tick_params(colors=SOFT)
