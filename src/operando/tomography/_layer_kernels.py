@@ -18,7 +18,7 @@ def thickness_costs(rest, weight, tilt, face, width, first_z, dark, loose, trial
     free within `loose` (voxels).
 
     rest, weight, tilt  (z, y, x) what a model without void leaves and its weight; face, width (y, x) voxels
-    first_z             middle of the first voxel of z; dark: grey value of void less that of lithium; trials (k,) voxels
+    first_z             middle of the first voxel; dark: grey value of void less that of lithium; trials (k,) voxels
     """
     nz, ny, nx = rest.shape
     for y in prange(ny):
