@@ -90,6 +90,7 @@ class LiveMap:
 
     def advance(self, plan: Plan, stages: Stages, most: int) -> int:
         """Reduce at most `most` of the frames that are new, or a whole part where one is there; returns how many."""
+        self.close(plan, stages)
         start = self.done
         if not start and self.complete and self.settled and self._found(plan, stages):
             return self.done

@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from .microxrd import map_calls, ring_groups
 from .notes import look_at
 from .results import Process, Results, describe_machine
 from .timeline import clock_groups
-from .watch_maps import LiveMap, live_grid
+from .watch_maps import LiveMap, given, live_grid
 
 if TYPE_CHECKING:
     from .job import Run
@@ -42,13 +42,22 @@ Groups = dict[str, xr.Dataset]
 
 
 @dataclass
+class Fitted:
+    """What was made of a map in one state (`key`), and the digest of the files under which its stages are kept."""
+
+    key: str
+    made: list[Groups]
+    kept: str = ""
+
+
+@dataclass
 class LiveResults:
     """Makes results of a watch, fitting again only the maps that changed.
 
     history   utc, frames seen, frames done, lag (s) at each time that results were written
     """
 
-    maps: dict[str, tuple[str, Groups]] = field(default_factory=dict)
+    maps: dict[str, Fitted] = field(default_factory=dict)
     like: ScanGrid | None = None
     echem: tuple[int, Groups] = (0, {})
     history: list[tuple[float, int, int, float]] = field(default_factory=list)
@@ -135,29 +144,29 @@ class LiveResults:
         """The groups of one map: by the stages of a run where it is finished, else by the same functions."""
         plan, job = watched.plan, watched.job
         assert plan is not None
-        finished = one.complete and one.settled and one.done == len(one.scan.frames)
-        monitor = one.scan.frames.monitor
-        key = digest(
-            one.done, plan.reference, finished, grid, None if monitor is None else monitor[: one.done]
-        )
-        if finished:
+        scan = one.so_far()
+        monitor = scan.frames.monitor
+        key = digest(one.done, bool(one.open), plan.reference, grid, monitor)
+        calls = map_calls(job, plan, scan, grid)[1]
+        finished = one.complete and one.settled and one.done == len(one.scan.frames) and not one.open
+        held = self.maps.get(scan.name)
+        if held is None or held.key != key:
+            if finished:
+                one.keep(plan, watched.live)
+                made = [job.stages.get(call) for call in calls]
+                job.stages.loaded = None
+            else:
+                reduced = one.reduced(plan)
+                made = [call.function(reduced=reduced, **call.settings) for call in calls]
+            held = self.maps[scan.name] = Fitted(key, made)
+        if finished and held.kept != one.scan.frames.digest:
             one.keep(plan, watched.live)
-            key = digest(key, one.kept)
-        if self.maps.get(one.scan.name, ("", {}))[0] == key:
-            return self.maps[one.scan.name][1]
-        _, (around, fitted) = map_calls(job, plan, one.so_far(), grid)
-        if finished:
-            found = {**job.stages.get(fitted), **job.stages.get(around)}
-            job.stages.loaded = None
-        else:
-            reduced = one.reduced(plan)
-            found = {
-                **fitted.function(reduced=reduced, **fitted.settings),
-                **around.function(reduced=reduced, **around.settings),
-            }
-        found = {name: group for name, group in found.items() if name not in LATER}
-        self.maps[one.scan.name] = (key, found)
-        return found
+            for call, groups in zip(calls, held.made, strict=True):
+                job.stages.ensure(replace(call, function=given(call.function, groups)))
+            held.kept = one.kept
+            if plan.points:  # large, and safe now
+                held.made = [{n: g for n, g in groups.items() if n not in LATER} for groups in held.made]
+        return {n: g for groups in held.made for n, g in groups.items() if n not in LATER}
 
     def told(self, watched: Watch) -> Groups:
         """`live`: frames on disk and frames analysed, and how far apart, each time results were written; `alerts`."""
