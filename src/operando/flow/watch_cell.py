@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from .watch_alerts import Alerts, cell_events
 
 #: not read again more often than this share of the time goes into it
 SHARE = 0.1
+#: so long it may fail to be read before that is told, s
+PATIENCE_S = 5.0
 
 
 @dataclass
@@ -27,21 +30,20 @@ class Cell:
     marks: list[tuple[int, int]] = field(default_factory=list)
     looked: int = 0
     again: float = 0.0
+    failing: float = 0.0
 
     def look(self) -> None:
         """Read the files again where they changed; a last line cut short is left out by the reader."""
         section = self.experiment.cycler
         if section is None:
             return
-        import time
-
         files = [Path(f) for f in ([section.file] if isinstance(section.file, str) else section.file)]
         marks = [(os.stat(f).st_size, os.stat(f).st_mtime_ns) for f in files if f.exists()]
         if marks == self.marks or time.monotonic() < self.again:
             return
         begun = time.monotonic()
-        self._read(files)
         self.marks = marks
+        self._read(files)
         self.again = time.monotonic() + (time.monotonic() - begun) / SHARE
 
     def _read(self, files: list[Path]) -> None:
@@ -54,8 +56,13 @@ class Cell:
                 section.file, zone=section.zone, start=section.start, current_sign=section.current_sign
             )
         except OperandoError as error:
+            self.failing = self.failing or time.monotonic()
+            if time.monotonic() - self.failing < PATIENCE_S:  # as it may be while its writer is at work
+                self.marks = []
+                return
             self.alerts.begin("cycler", files[0].name, f"the cycler file cannot be read: {error.what}")
             return
+        self.failing = 0.0
         self.alerts.end("cycler")
         if table.sizes["record"] < self.looked:
             self.looked = 0

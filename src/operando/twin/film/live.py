@@ -194,7 +194,14 @@ class _Cycler:
         if count <= self.written or not self.rows:
             return
         half = self.rows[count][: len(self.rows[count]) // 2] if count < len(self.rows) else ""
-        self.path.write_text(self.head + "".join(self.rows[:count]) + half)
+        if not self.written:
+            self.path.write_text(self.head)
+        with open(
+            self.path, "r+b"
+        ) as file:  # appends, as a cycler does: a reader never finds less than before
+            file.seek(len(self.head) + sum(map(len, self.rows[: self.written])))
+            file.write(("".join(self.rows[self.written : count]) + half).encode())
+            file.truncate()
         self.written = count
 
 
