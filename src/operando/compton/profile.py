@@ -102,17 +102,18 @@ def energy_spectrum(
 
     step = float(energy_keV[1] - energy_keV[0])
     gain = calibration["gain"].values if mask is None else np.where(mask, calibration["gain"].values, np.nan)
-    flat, parts = counts.reshape(-1, counts.shape[-1]), []
+    flat = counts.reshape(-1, counts.shape[-1])
+    parts: dict[int, np.ndarray] = {}
 
     def part(span: slice) -> None:
         out = np.zeros(len(energy_keV))
         lower = calibration["lower"].values.ravel()[span]
         rebin_energy(flat[span], gain.ravel()[span], lower, float(energy_keV[0]) - step / 2, step, out)
-        parts.append(out)
+        parts[span.start] = out
 
     over_pixels(part, flat.shape[0], None)
     return xr.DataArray(
-        np.sum(parts, axis=0), dims=("energy",), name="counts",
+        np.sum([parts[first] for first in sorted(parts)], axis=0), dims=("energy",), name="counts",
         coords={"energy": ("energy", np.asarray(energy_keV), {"units": "keV"})},
         attrs={"units": "counts", "long_name": "counts a bin of energy"},
     )  # fmt: skip
