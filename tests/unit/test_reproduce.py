@@ -148,3 +148,19 @@ def test_minus_zero_and_the_bits_of_nan_are_no_difference_in_value_but_signs_are
     assert compare_results(_results(a=old), _results(a=old.copy(deep=True)))[1] == []
     new = xr.Dataset({"v": ("z", np.array([1.0, np.nan, -2.0]))})
     assert "1 of 3 values differ, by at most 4" in compare_results(_results(a=old), _results(a=new))[1][0].how
+
+
+def test_the_energy_spectrum_does_not_depend_on_which_thread_is_first(monkeypatch):
+    from operando.compton import profile
+
+    counts = RNG.poisson(5.0, (40, 30)).astype(float)
+    scale = xr.Dataset({"gain": ("p", RNG.normal(1, 0.01, 40)), "lower": ("p", RNG.normal(20, 0.1, 40))})
+    energy = np.arange(20.0, 50.0)
+
+    def in_order(order):
+        spans = [slice(i, i + 5) for i in range(0, 40, 5)]
+        monkeypatch.setattr(profile, "over_pixels", lambda work, *_: [work(spans[i]) for i in order])
+        return profile.energy_spectrum(counts, scale, energy).values.tobytes()
+
+    straight = in_order(range(8))
+    assert all(in_order(np.random.default_rng(seed).permutation(8)) == straight for seed in range(5))
