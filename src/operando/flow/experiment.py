@@ -23,6 +23,7 @@ from .sections import (
     LithiumSection,
     PhaseSection,
     Section,
+    SymmetricModelSection,
     TomographySection,
     XrdSection,
 )  # fmt: skip
@@ -44,6 +45,7 @@ class Experiment(Section):
     ebsd: EbsdSection | None = None
     tomography: TomographySection | None = None
     film_model: FilmModelSection | None = None
+    symmetric_model: SymmetricModelSection | None = None
 
     @model_validator(mode="after")
     def lithium_has_its_ring(self):

@@ -38,6 +38,7 @@ RECIPES = {
     "compton": "compton_imaging:compton_imaging",
     "ebsd": "ebsd:ebsd",
     "film_model": "film_model:film_model",
+    "symmetric_model": "symmetric_model:symmetric_model",
 }
 
 

@@ -8,11 +8,12 @@ from .ebsd import EbsdSection
 from .epitaxy import EpitaxySection
 from .film_model import FilmModelSection
 from .lithium import LithiumSection
+from .symmetric_model import SymmetricModelSection
 from .tomography import TomographySection
 from .xrd import GridSection, RingSection, XrdSection
 
 __all__ = [
     "CellSection", "ComptonSection", "CyclerSection", "EbsdSection", "EpitaxySection", "FilmModelSection",
     "GridSection", "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection", "RingSection",
-    "Section", "TomographySection", "XrdSection",
+    "Section", "SymmetricModelSection", "TomographySection", "XrdSection",
 ]  # fmt: skip
