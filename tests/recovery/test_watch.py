@@ -197,3 +197,24 @@ def test_unknown_layout_is_said(tmp_path):
 
     with pytest.raises(InputError, match="unknown layout"):
         write_live(FilmCell.tiny(), tmp_path, layout="tape")
+
+
+def test_one_stack_of_several_maps_is_cut_by_the_grid(tmp_path):
+    import h5py
+    import hdf5plugin
+
+    from operando.twin.film import simulate
+
+    simulate(FilmCell.tiny(), tmp_path, layout="single")
+    _, apart = run(tmp_path / "experiment.toml", tmp_path / "apart")
+    with (
+        h5py.File(tmp_path / "raw" / "maps.h5") as file,
+        h5py.File(tmp_path / "raw" / "stack.h5", "w") as stack,
+    ):
+        frames = np.concatenate([file[f"{number}.1/measurement/eiger"][()] for number in (1, 2)])
+        filters = hdf5plugin.Bitshuffle(nelems=0, cname="lz4")
+        stack.create_dataset("entry/data/data", data=frames, chunks=(1, *frames.shape[1:]), **filters)
+    changes = {"xrd.scans": "raw/stack.h5", "xrd.monitor": "none", "cycler.clock_offset_s": "none"}
+    how = Watching(interval_s=0.3, maps=2, until_complete=True)
+    _, results = watch_experiment(tmp_path / "experiment.toml", overrides=changes, how=how)
+    assert _bits(results.groups["xrd"]["total_counts"]) == _bits(apart.groups["xrd"]["total_counts"])

@@ -189,6 +189,15 @@ class FrameRange(_Derived):
 
 
 @dataclass(frozen=True)
+class FrameCut(FrameRange):
+    """Frames `start` to `stop` of another source as a scan of their own: counted from 0."""
+
+    def blocks(self, start: int = 0, stop: int | None = None, size: int = 32) -> Iterator[FrameBlock]:
+        for block in super().blocks(start, stop, size):
+            yield dataclasses.replace(block, index=block.index - self.start)
+
+
+@dataclass(frozen=True)
 class DeadCounted(_Derived):
     """Another source in which every stored value counts, also what the detector writes for "no measurement".
 

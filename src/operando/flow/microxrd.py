@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from operando.core import DeadCounted, FrameRange, Scan, ScanGrid
+from operando.core import DeadCounted, Scan, ScanGrid
 from operando.core.errors import GridError, InputError
+from operando.core.frames import FrameCut
 
 from .around import ring_around, roundness, standard_distance
 from .facts import grid_of, phases
@@ -156,7 +157,7 @@ def _as_maps(scans: list[Scan], xrd: XrdSection) -> list[Scan]:
 
     return [
         replace(
-            scans[0], name=f"{scans[0].name}, map {number}", frames=FrameRange(scans[0].frames, first, first + size),
+            scans[0], name=f"{scans[0].name}, map {number}", frames=FrameCut(scans[0].frames, first, first + size),
             x_um=cut(scans[0].x_um, first), z_um=cut(scans[0].z_um, first), started_s=None,
         )
         for number, first in enumerate(range(0, count, size), 1)

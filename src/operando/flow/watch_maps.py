@@ -12,6 +12,7 @@ import xarray as xr
 
 from operando import stream
 from operando.core import FrameBlock, FrameRange, Scan, ScanGrid, Sums, merge
+from operando.core.frames import FrameCut
 from operando.read.growing import first_stored, identity_of, present, shortened
 
 from .plan import Plan
@@ -231,7 +232,7 @@ def live_maps(scans: Sequence[Scan], xrd: XrdSection) -> list[Scan]:
 
     return [
         replace(
-            scan, name=f"{scan.name}, map {number}", frames=FrameRange(scan.frames, first, min(first + size, count)),
+            scan, name=f"{scan.name}, map {number}", frames=FrameCut(scan.frames, first, min(first + size, count)),
             x_um=cut(scan.x_um, first), z_um=cut(scan.z_um, first), started_s=None,
         )
         for number, first in enumerate(range(0, count, size), 1)
