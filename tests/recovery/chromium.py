@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -30,10 +31,16 @@ class Browser:
         self.profile, self._next, self._buffer, self.events = profile, 0, b"", []
         read_in, self._write = os.pipe()
         self._read, write_out = os.pipe()
+
+        def wire() -> None:  # the browser reads commands from descriptor 3 and answers on 4
+            ends = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (read_in, write_out)]
+            for fd, end in zip((3, 4), ends, strict=True):
+                os.dup2(end, fd)
+
         started = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec 3<&{read_in} 4>&{write_out}; exec "$@"', "sh", str(find()), *FLAGS,
-             f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"],
-            pass_fds=(read_in, write_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            [str(find()), *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"],
+            close_fds=False, preexec_fn=wire, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
         self._process = started
         os.close(read_in), os.close(write_out)
