@@ -77,6 +77,7 @@ def run(
     `ExperimentError` and other `OperandoError`s for what the user can mend, `Busy` when another process has the folder.
     """
     from .joint import joint
+    from .notes import grouped
     from .timeline import electrochemistry, impedance
 
     path = Path(path)
@@ -98,9 +99,11 @@ def run(
                 module, _, function = recipe.partition(":")
                 getattr(import_module(f"operando.flow.{module}"), function)(job, groups, table)
         joint(job, groups)
+        for note in job.notes:
+            log.info("to look at: %s", note)
         results = Results(
             experiment.title, experiment.model_dump(mode="json", exclude_none=True), groups, stages.processes,
-            job.notes, describe_machine(), command or _command(),
+            grouped(job.notes), describe_machine(), command or _command(),
         )  # fmt: skip
         took = time.time() - begun
         inputs = file_digests(experiment)

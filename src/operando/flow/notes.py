@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import xarray as xr
 
@@ -19,6 +21,18 @@ WORDS = {
     Flag.NOT_CONVERGED: "gave no converged fit",
     Flag.POOR_FIT: "are fitted poorly",
 }
+
+
+def grouped(notes: list[str]) -> list[str]:
+    """Notes in order, those that differ only in numbers told once with how many more are like it."""
+    alike: dict[str, list[str]] = {}
+    for note in notes:
+        alike.setdefault(re.sub(r"\d+(\.\d+)?", "#", note), []).append(note)
+    return [
+        f"{same[0]} ({len(same) - 1} more like it, in run.log)" if len(same) > 2 else note
+        for same in alike.values()
+        for note in (same[:1] if len(same) > 2 else same)
+    ]
 
 
 def look_at(groups: dict[str, xr.Dataset]) -> list[str]:
