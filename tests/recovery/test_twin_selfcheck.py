@@ -15,7 +15,7 @@ from operando.twin.film.beside import poni_text
 from operando.twin.film.frames import map_model, monitor
 from operando.twin.film.scene import scene, shadow
 
-BRIGHT = FilmCell.demo(mean_counts=200.0, seed=5)
+BRIGHT = FilmCell.demo(mean_counts=200.0, seed=5, maps=12, map_period_s=780.0)
 TI_A, LI_A, AU_A = 2.951, 3.491, 4.0786
 #: the scan of the paper on a detector of a quarter of the pixels
 PAPER = FilmCell.paper(detector=None, shape=(1084, 1035), pixel_um=150.0, beam_x_px=548.0, beam_z_px=534.0)

@@ -199,8 +199,9 @@ def _mean(
     data: xr.Dataset, name: str, flag: str, technique: str, called: str, error: str | None = None
 ) -> Series:
     """Weighted mean over all but time, with its error widened where the points scatter more than theirs say."""
-    value, sigma = data[name], data[error or f"{name}_err"]
-    good = value.notnull() & (sigma > 0) & (data[flag] == 0)
+    # one order of the axes, whatever memory they come from: sums are then the same to the bit
+    value, sigma = (_in_order(data[key]) for key in (name, error or f"{name}_err"))
+    good = value.notnull() & (sigma > 0) & (_in_order(data[flag]) == 0)
     weight = (sigma.where(good) ** -2.0).fillna(0.0)
     rest = [str(dim) for dim in value.dims if dim != "time"]
     total = weight.sum(rest)
@@ -211,3 +212,10 @@ def _mean(
     return Series(
         called, technique, units, np.asarray(data["time"].values, float), mean.values, spread.values
     )
+
+
+def _in_order(array: xr.DataArray) -> xr.DataArray:
+    """Axes by name, time first, in memory as they are named."""
+    dims = ["time", *sorted(str(dim) for dim in array.dims if dim != "time")]
+    ordered = array.transpose(*dims)
+    return ordered.copy(data=np.ascontiguousarray(ordered.values))

@@ -71,10 +71,9 @@ class DaskWorkers:
 
 def _client(distributed: Any, address: str) -> Any:
     """Raises `InputError` where no scheduler answers."""
-    for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.utils"):
-        logging.getLogger(name).setLevel(
-            logging.CRITICAL
-        )  # what a person must know comes as one error of ours
+    for name in ("distributed", "tornado", "asyncio"):
+        for known in [name, *(n for n in logging.root.manager.loggerDict if n.startswith(f"{name}."))]:
+            logging.getLogger(known).setLevel(logging.CRITICAL)  # a person gets one error of ours
     try:
         return distributed.Client(address, timeout=PATIENCE_S, set_as_default=False, name="operando")
     except (OSError, ValueError, TypeError, RuntimeError) as error:
