@@ -66,7 +66,9 @@ def test_contact_is_that_of_the_inscribed_square():
     symmetric_model(job(constriction=False), found, None)
     kinetic = float(found["model/symmetric"]["kinetic_top"][0])
     thermal = 8.314462618 * 293.15 / 96485.33212
-    assert kinetic == pytest.approx(2 * thermal * np.arcsinh(1.0 / (2 * 0.25)), rel=0.06)  # a column more or less
+    assert kinetic == pytest.approx(
+        2 * thermal * np.arcsinh(1.0 / (2 * 0.25)), rel=0.06
+    )  # a column more or less
 
 
 def test_what_is_missing_is_said():
