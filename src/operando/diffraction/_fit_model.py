@@ -9,13 +9,13 @@ import math
 
 from numba import njit
 
-from ._shapes import FAST, gaussian, mix_lorentzian, move
+from ._shapes import gaussian, mix_lorentzian, move
 
 TINY = 1e-9  # counts: the smallest mean that a bin may have
 TABLE_LOW, TABLE_STEP = -14.0, 0.05  # ln mu at which the deviance table begins, and its step
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def evaluate(par, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, curve, work, bits):
     """Means mu (n,), derivatives jac (parameters, n), and curve (3 peaks, n).
 
@@ -57,7 +57,7 @@ def evaluate(par, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, 
         mu[i] = max(mu[i], TINY)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def log_likelihood(counts, w, mu):
     """sum of n ln mu - mu over bins that have weight (without the constant ln n!)."""
     total = 0.0
@@ -69,7 +69,7 @@ def log_likelihood(counts, w, mu):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def score(counts, mu, jac, residual, inverse, observed, gradient, information):
     """Gradient (p,) of the log likelihood and information (p, p); residual n / mu - 1 and inverse (n,) are scratch.
 
@@ -94,7 +94,7 @@ def score(counts, mu, jac, residual, inverse, observed, gradient, information):
             information[k, j] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_curvature(par, slots, gradient, residual, curve, information):
     """Make the observed information exact: subtract sum (n / mu - 1) d2mu, which is what lets steps converge fast."""
     n = residual.size

@@ -3,6 +3,9 @@
 A bin records the mean of the shape between its edges, so position and width are not biased by the bin width. The
 normal distribution function is Q(t) = exp(-t^2/2) R(y), y = 2 / (1 + 0.3 |t|) - 1, with R the degree-12 polynomial
 fitted to erfcx(t / sqrt 2) / 2 (error of the distribution below 1e-10; tests/unit/test_peaks_kernels.py).
+
+No fastmath here or where these are called: reordered sums depend on what the compiler sees together, and a process that
+compiles would then give other last bits than one that finds the compiled code.
 """
 
 from __future__ import annotations
@@ -12,8 +15,6 @@ import math
 import numpy as np
 from numba import njit
 
-#: sums may be reordered for speed; infinities and NaN keep their meaning
-FAST = {"reassoc", "contract", "nsz", "arcp"}
 _R = (
     2.91760410159e-06, -1.38886159819e-06, -2.71412379581e-05, 2.09458855568e-05, 0.000184767631136,
     -0.000146260616466, -0.00149906912264, -0.000303332037594, 0.0147886406814, 0.057154996966,
@@ -23,7 +24,7 @@ _SQRT_TAU_INVERSE = 1.0 / math.sqrt(2.0 * math.pi)
 _SQRT_2LN2 = math.sqrt(2.0 * math.log(2.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def normal(t, density, distribution, bits):
     """Density and distribution of the standard normal at t (m,). `bits` (m,) int64 is scratch.
 
@@ -58,7 +59,7 @@ def normal(t, density, distribution, bits):
         density[i] = _SQRT_TAU_INVERSE * e
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def gaussian(edges, inverse_width, position, sigma, out, t, g, cdf, bits):
     """Mean of a unit-area Gaussian over each bin, and its derivatives. edges (n+1,), scratch t, g, cdf, bits (n+1,).
 
@@ -80,7 +81,7 @@ def gaussian(edges, inverse_width, position, sigma, out, t, g, cdf, bits):
         out[4, i] = ((t0 * t0 - 2.0) * t0 * g0 - (t1 * t1 - 2.0) * t1 * g1) * second
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def move(shift, sigma, out):
     """Turn what `gaussian` gave for bins at their centres into bins that lie `shift` (n,) higher: to second order.
 
@@ -96,7 +97,7 @@ def move(shift, sigma, out):
         out[2, i] += half * (out[4, i] - inverse * by_sigma) - d * out[3, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy")
 def mix_lorentzian(edges, inverse_width, position, sigma, eta, shape, by_position, by_sigma, by_eta):
     """Turn a Gaussian into a pseudo-Voigt of the same full width at half maximum: (1 - eta) G + eta L.
 

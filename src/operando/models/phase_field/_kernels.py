@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 EMPTY_LO, EMPTY_HI = 1 << 30, -(1 << 30)
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
 ONE, TWO = np.uintp(1), np.uintp(2)
 FLUSH = 1e-30  # smaller values are zero: denormal numbers are a hundred times slower

@@ -18,7 +18,7 @@ def footprint(t, inner, outer, height):
     return 0.5 + half if t > 0.0 else 0.5 - half
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def add_scaled(line, values, weight):
     """line += weight * values."""
     for k in range(line.size):
