@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from same_bits import same
 
 from operando.core.errors import Busy, OperandoError
 from operando.flow import Listener, run
@@ -27,19 +28,7 @@ def straight(twin):
     return run(twin / "experiment.toml", twin / "straight")[1].groups
 
 
-def _bits(array):
-    values = np.asarray(array)
-    return values.tolist() if values.dtype == object else values.tobytes()
-
-
-def same(groups, others):
-    assert set(groups) == set(others)
-    for name, dataset in groups.items():
-        for variable, array in dataset.variables.items():
-            assert _bits(array) == _bits(others[name][variable]), f"{name}/{variable}"
-
-
-def test_killed_at_any_moment_a_rerun_gives_the_same_bits(twin, straight):
+def test_killed_at_any_moment_a_rerun_gives_the_samebits(twin, straight):
     folder = twin / "killed"
     command = [sys.executable, "-m", "operando", "run", str(twin / "experiment.toml"), "-o", str(folder)]
     finished: set[str] = set()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from same_bits import bits
 
 from operando.core import Flag
 from operando.flow import Listener, Watching, read_results, run, watch_experiment
@@ -30,18 +31,13 @@ def _writer(folder, *more, rate=90, layout="growing", columns=COLUMNS):
     return process
 
 
-def _bits(array):
-    values = np.asarray(array)
-    return values.tolist() if values.dtype == object else values.tobytes()
-
-
 def _same(groups, others):
     """All groups of a run, to the bit."""
     assert set(groups) - {"live", "alerts"} == set(others)
     for name, dataset in others.items():
         for variable, array in dataset.variables.items():
             if variable != "scan":  # paths
-                assert _bits(array) == _bits(groups[name][variable]), f"{name}/{variable}"
+                assert bits(array) == bits(groups[name][variable]), f"{name}/{variable}"
 
 
 @dataclass
@@ -217,4 +213,4 @@ def test_one_stack_of_several_maps_is_cut_by_the_grid(tmp_path):
     changes = {"xrd.scans": "raw/stack.h5", "xrd.monitor": "none", "cycler.clock_offset_s": "none"}
     how = Watching(interval_s=0.3, maps=2, until_complete=True)
     _, results = watch_experiment(tmp_path / "experiment.toml", overrides=changes, how=how)
-    assert _bits(results.groups["xrd"]["total_counts"]) == _bits(apart.groups["xrd"]["total_counts"])
+    assert bits(results.groups["xrd"]["total_counts"]) == bits(apart.groups["xrd"]["total_counts"])

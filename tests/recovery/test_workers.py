@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from same_bits import same
 
 from operando.core.errors import InputError
 from operando.flow import read_results, run
@@ -27,18 +27,6 @@ def twin(tmp_path_factory):
 @pytest.fixture(scope="module")
 def straight(twin):
     return run(twin / "experiment.toml", twin / "straight")[1].groups
-
-
-def _bits(array):
-    values = np.asarray(array)
-    return values.tolist() if values.dtype == object else values.tobytes()
-
-
-def same(groups, others):
-    assert set(groups) == set(others)
-    for name, dataset in groups.items():
-        for variable, array in dataset.variables.items():
-            assert _bits(array) == _bits(others[name][variable]), f"{name}/{variable}"
 
 
 def start(twin, folder, *options):

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from test_workers import MAPS, after_stages, same, start
+from same_bits import same
+from test_workers import MAPS, after_stages, start
 
 from operando.core.errors import InputError
 from operando.flow import read_results, run
