@@ -50,9 +50,9 @@ def guarded(folder):
         made.shutdown()
 
 
-def ask(server, path, method="GET", **headers):
+def ask(server, path, method="GET", sent=None, **headers):
     link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    link.request(method, path, headers={"Host": f"127.0.0.1:{server.port}", **headers})
+    link.request(method, path, sent, headers={"Host": f"127.0.0.1:{server.port}", **headers})
     answer = link.getresponse()
     body = answer.read()
     link.close()
@@ -131,6 +131,41 @@ def test_only_get_is_answered(server, method):
     assert answer.status == 405
     assert answer.headers["Allow"] == "GET"
     assert b"version" not in body
+
+
+def test_what_its_own_page_sends_is_taken_and_nothing_from_elsewhere(server, guarded, monkeypatch):
+    from operando.show.dashboard import answers
+
+    taken = []
+
+    def take(runs, asked, sent):
+        taken.append((len(runs), asked.number("class"), sent))
+        return {"bytes": len(sent)}, None
+
+    monkeypatch.setitem(answers.TAKES, "paint", take)
+    path, here = "/api/paint?class=3", f"http://127.0.0.1:{server.port}"
+    answer, body = ask(server, path, "POST", b"\x00\x01", Origin=here)
+    assert (answer.status, json.loads(body)) == (200, {"bytes": 2})
+    assert taken == [(1, 3, b"\x00\x01")]
+    foreign = [
+        "http://evil.example",
+        "null",
+        "",
+        f"http://localhost:{server.port + 1}",
+        f"{here}.evil.example",
+    ]
+    for origin in foreign:
+        assert ask(server, path, "POST", b"\x00", Origin=origin)[0].status == 403
+    assert (
+        ask(server, path, "POST", b"\x00", Origin="http://evil.example", Host="evil.example")[0].status == 403
+    )
+    for length in ("64000001", "9" * 5000, "-1", "x"):
+        sent = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {here}\r\nContent-Length: {length}"
+        assert b" 413 " in raw(server, f"{sent}\r\n\r\n".encode()).partition(b"\r\n")[0]
+    there = f"http://127.0.0.1:{guarded.port}"
+    assert ask(guarded, path, "POST", b"\x00", Origin=there)[0].status == 403  # no token
+    assert len(taken) == 1
+    assert ask(guarded, f"{path}&token={guarded.token}", "POST", b"\x00", Origin=there)[0].status == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost:1",

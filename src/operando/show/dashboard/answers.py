@@ -1,4 +1,4 @@
-"""What the page may ask, each with one function of `RunData`: the whole of what this server tells."""
+"""What the page may ask, each with one function: the whole of what this server tells and takes."""
 
 from __future__ import annotations
 
@@ -78,3 +78,6 @@ def tracks(runs: list[RunData], asked: Question) -> Answer:
 ANSWERS: dict[str, Callable[[list[RunData], Question], Answer]] = {
     "state": state, "run": overview, "maps": maps, "array": array, "peak": peak, "pattern": pattern, "tracks": tracks,
 }  # fmt: skip
+
+#: what the page may send, each with the function that takes its bytes (POST, from this server's own page only)
+TAKES: dict[str, Callable[[list[RunData], Question, bytes], Answer]] = {}

@@ -58,32 +58,32 @@ class RunData:
 
     def overview(self) -> dict[str, Any]:
         """Title, notes, quantities with their grids, cycler record, rings, and which groups there are."""
-        return self._ask(self._overview)
+        return self.ask(self._overview)
 
     def maps(self, name: str) -> tuple[dict[str, Any], list[np.ndarray]]:
         """A series of maps (step, row, column): values and errors (float32), flags (uint16), as far as they exist."""
-        return self._ask(lambda groups: self._maps(groups, name))
+        return self.ask(lambda groups: self._maps(groups, name))
 
     def array(self, group: str, variable: str) -> tuple[dict[str, Any], list[np.ndarray]]:
         """A whole variable over time and q, or time, azimuth and q, as float32."""
-        return self._ask(lambda groups: self._array(groups, group, variable))
+        return self.ask(lambda groups: self._array(groups, group, variable))
 
     def peak(self, ring: str, row: int, column: int) -> dict[str, Any]:
         """Fitted position, width, area and background of a point at all times, family by family."""
-        return self._ask(lambda groups: self._peak(groups, ring, row, column))
+        return self.ask(lambda groups: self._peak(groups, ring, row, column))
 
     def pattern(
         self, step: int, rows: tuple[int, int], columns: tuple[int, int]
     ) -> tuple[dict, list[np.ndarray]]:
         """Mean pattern of the points of a rectangle (both ends belong to it), and its error, float32."""
-        return self._ask(lambda groups: self._pattern(groups, step, rows, columns))
+        return self.ask(lambda groups: self._pattern(groups, step, rows, columns))
 
     def tracks(self) -> dict[str, Any]:
         """Grains seen in each map, and the track each belongs to."""
-        return self._ask(record.tracks)
+        return self.ask(record.tracks)
 
-    def _ask(self, question: Callable[[dict[str, h5py.Group]], Any]) -> Any:
-        """Answer from the file as it is now. Raises `ReadError` for a damaged file."""
+    def ask(self, question: Callable[[dict[str, h5py.Group]], Any]) -> Any:
+        """Answer of `question` to the groups of the file as it is now. Raises `ReadError` for a damaged file."""
         version = self.state()["version"]
         try:
             with self._lock, h5py.File(self.file, "r", locking=False) as file:

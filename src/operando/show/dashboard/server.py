@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import json
 import secrets
 import socket
+from collections.abc import Callable
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
@@ -18,17 +16,17 @@ import numpy as np
 
 from operando.core.errors import InputError, OperandoError
 
-from .answers import ANSWERS, Question
+from .admission import Admission, is_loopback
+from .answers import ANSWERS, TAKES, Question
 from .data import RunData
 
 KINDS = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8",
          "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}  # fmt: skip
+PAGE = files(__package__).joinpath("page")
+#: what may be asked for below /static/: the files of the page as they were at the start, by their bare names
 ASSETS = {
-    name: KINDS[name.rpartition(".")[2]]
-    for name in (
-        "page.css", "page.js", "state.js", "data.js", "colour.js", "chart.js", "raster.js", "words.js", "clock.js",
-        "map.js", "view.js", "pattern.js", "history.js", "tracks.js", "save.js", "icon.svg",
-    )
+    one.name: KINDS[kind] for one in PAGE.iterdir()
+    if (kind := one.name.rpartition(".")[2]) in KINDS and kind != "html"
 }  # fmt: skip
 #: the page loads nothing from elsewhere, and nobody else may frame it
 GUARDS = {
@@ -39,6 +37,8 @@ GUARDS = {
     "Cache-Control": "no-store",
 }  # fmt: skip
 LONGEST_ADDRESS = 4000
+#: bytes that the page may send at once
+MOST_SENT = 64_000_000
 
 
 class Refused(OperandoError):
@@ -80,38 +80,12 @@ class Dashboard(ThreadingHTTPServer):
         named = f"[{shown}]" if ":" in shown else shown
         return f"http://{named}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
-    def answers_to(self, host: str) -> bool:
-        """Whether a Host header names this server: a page of a foreign name must not reach it (DNS rebinding)."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-            port = urlsplit(f"//{host}").port or 80
-        except ValueError:
-            return False
-        if port != self.port and self.token == "":
-            return False
-        if is_loopback(name):
-            return True
-        if not self.token:
-            return False
-        known = {self.host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
-        return name in known or _is_address(name)
+    @property
+    def admission(self) -> Admission:
+        return Admission(self.host, self.port, self.token)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that went away in the middle is no news."""
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_address(host: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -123,9 +97,18 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
+        self._guarded(lambda: self._answer(urlsplit(self.path)))
+
+    def do_POST(self) -> None:
+        if self.path.partition("?")[0].removeprefix("/api/") not in TAKES:
+            self._refuse_method()
+        else:
+            self._guarded(lambda: self._take(urlsplit(self.path)))
+
+    def _guarded(self, answer: Callable[[], None]) -> None:
         try:
             self._check()
-            self._answer(urlsplit(self.path))
+            answer()
         except Refused as refused:
             self._fail(refused.status, refused)
         except InputError as error:
@@ -144,40 +127,25 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True  # a body may follow that nobody will read
         self._fail(HTTPStatus.METHOD_NOT_ALLOWED, OperandoError("the dashboard only answers GET"))
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_TRACE = do_CONNECT = _refuse_method
+    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_TRACE = do_CONNECT = _refuse_method
 
     def _check(self) -> None:
         if len(self.path) > LONGEST_ADDRESS:
             raise Refused(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long")
-        if not self.server.answers_to(self.headers.get("Host", "")):
+        if not self.server.admission.answers_to(self.headers.get("Host", "")):
             raise Refused(
                 HTTPStatus.FORBIDDEN, "this server does not answer to that name",
                 f"Open {self.server.url.partition('?')[0]} on the machine that runs it.",
             )  # fmt: skip
-        if self.server.token and not self._knows_token():
+        if not self.server.admission.knows_token(self.path, self.headers):
             raise Refused(
                 HTTPStatus.FORBIDDEN, "the address lacks its token",
                 "Open the whole address that `operando show` printed.",
             )  # fmt: skip
 
-    def _knows_token(self) -> bool:
-        asked = parse_qs(urlsplit(self.path).query).get("token", [""])[0]
-        try:
-            cookies = SimpleCookie(self.headers.get("Cookie", ""))
-        except CookieError:
-            cookies = SimpleCookie()
-        kept = cookies[self._cookie].value if self._cookie in cookies else ""
-        return any(
-            hmac.compare_digest(one.encode(), self.server.token.encode()) for one in (asked, kept) if one
-        )
-
-    @property
-    def _cookie(self) -> str:
-        return f"operando_{self.server.port}"
-
     def _answer(self, address: Any) -> None:
         if address.path == "/":
-            kept = f"{self._cookie}={self.server.token}; HttpOnly; SameSite=Strict; Path=/"
+            kept = f"{self.server.admission.cookie}={self.server.token}; HttpOnly; SameSite=Strict; Path=/"
             more = {"Set-Cookie": kept} if self.server.token else {}
             return self._send(_asset("page.html"), KINDS["html"], more=more)
         place, _, name = address.path.lstrip("/").partition("/")
@@ -188,6 +156,19 @@ class Handler(BaseHTTPRequestHandler):
             about, arrays = ANSWERS[name](self.server.runs, Question(asked))
             return self._send_data(about, arrays)
         raise Refused(HTTPStatus.NOT_FOUND, "there is nothing at this address", "The dashboard is at /.")
+
+    def _take(self, address: Any) -> None:
+        """What the page sends (paint, for example), for the function that takes it; from no other page."""
+        if not self.server.admission.is_own_page(self.headers):
+            self.close_connection = True
+            raise Refused(HTTPStatus.FORBIDDEN, "only the dashboard's own page may send anything")
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or len(length) > 12 or int(length) > MOST_SENT:
+            self.close_connection = True
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a page sends at most {MOST_SENT} bytes")
+        sent = self.rfile.read(int(length))
+        asked = Question(parse_qs(address.query, max_num_fields=20))
+        self._send_data(*TAKES[address.path.removeprefix("/api/")](self.server.runs, asked, sent))
 
     def _send_data(self, about: dict[str, Any], arrays: list[np.ndarray] | None) -> None:
         """JSON; with arrays: length of the JSON (uint32), the JSON padded to 4 bytes, then the arrays' bytes."""
@@ -236,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _asset(name: str) -> bytes:
-    return files(__package__).joinpath("page").joinpath(name).read_bytes()
+    return PAGE.joinpath(name).read_bytes()
 
 
 def _error_page(told: dict[str, str]) -> bytes:

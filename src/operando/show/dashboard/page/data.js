@@ -8,12 +8,12 @@ export class Trouble extends Error {
   constructor(told) { super(told.what); Object.assign(this, told); }
 }
 
-async function reply(name, asked) {
+async function reply(name, asked, sent = null) {
   const words = new URLSearchParams({ ...asked });
   const token = new URLSearchParams(location.search).get("token");
   if (token) words.set("token", token);
   let answer;
-  try { answer = await fetch(`/api/${name}?${words}`); } catch {
+  try { answer = await fetch(`/api/${name}?${words}`, sent === null ? {} : { method: "POST", body: sent }); } catch {
     throw new Trouble({ what: "The server does not answer", where: "", fix: "Was operando show stopped? Start it again; this page goes on by itself." });
   }
   if (!answer.ok) throw new Trouble((await answer.json().catch(() => ({}))).error || { what: `The server said ${answer.status}`, where: "", fix: "" });
@@ -22,13 +22,13 @@ async function reply(name, asked) {
 
 export async function ask(name, asked = {}) { return (await reply(name, asked)).json(); }
 
-export async function askArrays(name, asked) { // head, and the bytes behind it
-  const buffer = await (await reply(name, asked)).arrayBuffer();
+export async function askArrays(name, asked, sent = null) { // head, and the bytes behind it; `sent` is posted
+  const buffer = await (await reply(name, asked, sent)).arrayBuffer();
   const size = new Uint32Array(buffer, 0, 1)[0];
   return { ...JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size))), buffer, at: 4 + size };
 }
 
-function once(key, make) { // one request for each thing, however often it is wanted
+export function once(key, make) { // one request for each thing, however often it is wanted
   if (!kept.has(key)) {
     const entry = { value: null, failed: null, promise: null };
     const born = generation;

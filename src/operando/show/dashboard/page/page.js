@@ -1,11 +1,7 @@
 // Starts the panels, keeps up with a run that is being written, and listens to the keys.
-import * as clock from "./clock.js";
 import { ask, forget, grid, load, nearest, retry, runs, sameGrid, Trouble } from "./data.js";
-import * as history from "./history.js";
-import * as map from "./map.js";
-import * as pattern from "./pattern.js";
+import { startPanels } from "./panels.js";
 import { recall, refresh, set, state, timings } from "./state.js";
-import * as tracks from "./tracks.js";
 import { times } from "./view.js";
 import { age, escaped } from "./words.js";
 
@@ -109,7 +105,7 @@ window.addEventListener("hashchange", () => { if (runs[0]) set(fitted(recall()))
 new ResizeObserver(() => runs[0] && refresh("size")).observe(document.querySelector("main"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => runs[0] && refresh("size"));
 
-for (const part of [clock, map, pattern, history, tracks]) part.start();
+startPanels();
 window.operando = { state, timings, runs };
 poll();
 setInterval(poll, EVERY_MS);

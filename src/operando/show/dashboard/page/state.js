@@ -1,5 +1,16 @@
 // What is shown, shared by all panels and kept in the address of the page.
-export const state = { t: null, q: null, m: "value", p: null, r: null, g: null, ring: null, v: "all" };
+const integers = (count) => (text) => { const all = text.split(",").map(Number); return all.length === count && all.every((n) => Number.isInteger(n) && n >= 0) ? all : null; };
+export const finite = (text) => (text.trim() && Number.isFinite(Number(text)) ? Number(text) : null);
+export const word = (text) => text;
+const KINDS = {}; // of each key its value where the address has none, and how the address is read
+
+export const state = {};
+export function keep(key, none, read) { // a key of the state; `read` makes a value of its text, null where that has none
+  KINDS[key] = { none, read };
+  state[key] = none;
+}
+for (const [key, none, read] of [["t", null, finite], ["q", null, word], ["m", "value", word], ["p", null, integers(2)], ["r", null, integers(4)], ["g", null, finite], ["ring", null, word], ["v", "all", word]]) keep(key, none, read);
+
 const listeners = [];
 let changed = new Set(), cause = null, frame = 0;
 export const timings = []; // of each interaction: what changed, and ms from the event until it was painted
@@ -43,21 +54,13 @@ function remember() { // browsers limit how often an address may change
   clearTimeout(late);
   late = setTimeout(() => {
     const words = new URLSearchParams();
-    for (const [key, value] of Object.entries(state)) if (value !== null && !(key === "m" && value === "value") && !(key === "v" && value === "all")) words.set(key, value);
+    for (const [key, value] of Object.entries(state)) if (value !== null && value !== KINDS[key].none) words.set(key, value);
     history.replaceState(null, "", location.pathname + location.search + "#" + words.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/"));
   }, 150);
 }
 
 export function recall() {
   const words = new URLSearchParams(location.hash.slice(1)), found = {};
-  for (const key of Object.keys(state)) {
-    const text = words.get(key);
-    if (text === null) { if (!["m", "v"].includes(key)) found[key] = null; else found[key] = key === "m" ? "value" : "all"; continue; }
-    if (key === "p" || key === "r") {
-      const numbers = text.split(",").map(Number);
-      found[key] = numbers.length === (key === "p" ? 2 : 4) && numbers.every((n) => Number.isInteger(n) && n >= 0) ? numbers : null;
-    } else if (key === "t" || key === "g") found[key] = Number.isFinite(Number(text)) ? Number(text) : null;
-    else found[key] = text;
-  }
+  for (const [key, { none, read }] of Object.entries(KINDS)) found[key] = words.has(key) ? read(words.get(key)) ?? none : none;
   return found;
 }
