@@ -12,8 +12,9 @@ from operando.core.errors import ExperimentError, InputError
 from operando.echem import circuit_impedance, faraday_thickness, lithium_balance
 from operando.flow import run
 from operando.flow.experiment import load_experiment
-from operando.flow.job import RECIPES, Run
+from operando.flow.job import RECIPES
 from operando.flow.lithium import plating_groups
+from operando.flow.running import Run
 from operando.flow.stage import Stages
 from operando.flow.timeline import clock_groups, electrochemistry
 from operando.twin.film import FilmCell, simulate

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from operando.core.errors import ExperimentError
-from operando.flow.job import Listener
+from operando.flow.running import Listener
 from operando.flow.sections import CellSection, LayerSection
 from operando.flow.sections.symmetric_model import SymmetricModelSection
 from operando.flow.symmetric_model import symmetric_model

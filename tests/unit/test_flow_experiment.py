@@ -4,7 +4,7 @@ import pytest
 
 from operando.core.errors import ExperimentError
 from operando.flow.experiment import load_experiment
-from operando.flow.job import to_toml
+from operando.flow.toml_text import to_toml
 
 GOOD = """\
 title = "test"

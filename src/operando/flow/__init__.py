@@ -6,10 +6,10 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "load_experiment": "experiment", "Experiment": "experiment", "run": "job", "Listener": "job", "Results": "results",
-    "Process": "results", "read_results": "store", "write_results": "store", "Stages": "stage", "versioned": "stage",
-    "rerun_and_compare": "reproduce", "compare_results": "reproduce", "Reproduction": "reproduce",
-    "watch_experiment": "watch", "Watching": "watch",
+    "load_experiment": "experiment", "Experiment": "experiment", "run": "job", "Listener": "running", "Run": "running",
+    "Results": "results", "Process": "results", "read_results": "store", "write_results": "store", "Stages": "stage",
+    "versioned": "stage", "rerun_and_compare": "reproduce", "compare_results": "reproduce",
+    "Reproduction": "reproduce", "watch_experiment": "watch", "Watching": "watch",
 }  # fmt: skip
 
 __all__ = sorted(_HOME)

@@ -19,7 +19,7 @@ from .compton_groups import result_groups
 from .sections.compton import ComptonSection
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 
 #: channels that count as the same differ by less than this share of their width

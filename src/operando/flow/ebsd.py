@@ -14,7 +14,7 @@ from operando.core.errors import InputError
 from .sections.ebsd import EbsdSection
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 
 def ebsd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:

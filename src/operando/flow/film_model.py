@@ -15,7 +15,7 @@ from operando.echem import Clock
 from .sections.film_model import FilmModelSection, StepSection
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 #: current has begun where it exceeds this share of its greatest size
 ONSET = 0.05

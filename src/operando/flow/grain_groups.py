@@ -21,7 +21,7 @@ from .plan import Plan
 from .stage import DETAIL, Call, versioned
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
     from .sections.xrd import RingSection, XrdSection
 
 #: azimuth bins of the map of azimuths in time, degrees

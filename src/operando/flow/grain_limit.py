@@ -14,7 +14,7 @@ from operando.core.errors import InputError
 from .stage import versioned
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 #: counts of the spots that are put in
 COUNTS = (5.0, 8.0, 12.0, 18.0, 27.0, 40.0, 60.0, 90.0, 135.0, 200.0, 400.0)

@@ -12,7 +12,7 @@ import xarray as xr
 from scipy import stats
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 #: fewer common times say nothing of a correlation
 FEWEST = 8

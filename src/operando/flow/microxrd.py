@@ -35,7 +35,7 @@ from .stage import Call
 from .timeline import clock_groups
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 log = logging.getLogger("operando.flow")
 

@@ -14,7 +14,7 @@ from operando.core.errors import InputError
 from .plan import Plan
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 log = logging.getLogger("operando.flow")
 

@@ -14,9 +14,11 @@ import xarray as xr
 from operando.core.errors import InputError
 
 from .input_files import file_digest
-from .job import Listener, run, to_toml
+from .job import run
 from .results import Results, describe_machine
+from .running import Listener
 from .store import read_results
+from .toml_text import to_toml
 
 #: attributes that name a stage or tell of its making, and so are no result
 NO_RESULT = ("stage_key", "stage_detail")

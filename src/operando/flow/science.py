@@ -17,7 +17,7 @@ from .experiment import Experiment
 from .sections import LithiumSection, RingSection
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 #: rounds of moving front positions from the time of their row to that of the map
 ROUNDS = 4

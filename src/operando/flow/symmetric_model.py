@@ -11,7 +11,7 @@ from operando import models
 from operando.core.errors import ExperimentError
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 
 def symmetric_model(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:

@@ -17,7 +17,7 @@ from .echem_record import record_groups
 from .spectra import impedance_groups
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 
 def electrochemistry(job: Run, groups: dict[str, xr.Dataset]) -> xr.Dataset | None:

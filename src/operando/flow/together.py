@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .experiment import Experiment
-from .job import to_toml
 from .sections import Section
+from .toml_text import to_toml
 
 
 def joined(folder: Path, parts: Sequence[tuple[str, Sequence[str]]], title: str, **more: Any) -> str:

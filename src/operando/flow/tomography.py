@@ -21,7 +21,7 @@ from .tomography_series import changes, currents, numbers, relations, spot_table
 from .tomography_source import Volume, series
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 
 def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:

@@ -17,7 +17,7 @@ from .tomography_scan import ScanSettings, measured
 from .tomography_source import Volume, reconstructed
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 STILL_SHARE = 0.002  # of the largest step of charge that may pass between scans that count as without current
 

@@ -16,7 +16,7 @@ from .tomography_scan import ScanSettings
 from .tomography_source import Volume
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 LEAST_MOTION = 0.1  # voxels: below it a volume is left as it is, for interpolation smooths
 

@@ -19,7 +19,7 @@ from .tomography_measures import ELECTRODES, pores, roughness, sections, summary
 from .tomography_source import Volume
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 BLUR_VOXELS = 0.75  # of a reconstruction with the ramp filter from a detector of about half a pixel
 MARGIN_VOXELS = 10.0  # what lies beside the sample reaches so far into the image

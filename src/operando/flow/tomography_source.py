@@ -15,7 +15,7 @@ from operando.core.projections import ImageStack, Projections
 from .sections.tomography import TomographySection
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
 
 
 @dataclass(frozen=True)

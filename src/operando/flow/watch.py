@@ -16,10 +16,12 @@ from operando.core.errors import ExperimentError, InputError
 from operando.read.growing import GrowingScans, first_limit, present, shortened
 
 from .experiment import Experiment, load_experiment
-from .job import Listener, Run, _keep_experiment, _logged, _own_folder, _placed, _spare_the_experiment, run
+from .job import run
 from .microxrd import _counted
 from .plan import Plan, open_beam, plan_for
 from .results import Results
+from .run_folder import keep_experiment, logged, own_folder, placed, spare_the_experiment
+from .running import Listener, Run
 from .stage import Stages, locked
 from .store import write_results
 from .watch_alerts import Alerts, Arrivals, look_at_brightest, look_at_frames
@@ -116,10 +118,10 @@ def watch_experiment(
             "nothing to watch: no [xrd]", where=str(path), fix="Use operando run for the rest."
         )
     folder = Path(output) if output is not None else path.resolve().parent / "run"
-    _spare_the_experiment(path, folder)
-    with _placed(path), locked(folder), _logged(folder / "run.log"), _quietly():
-        _own_folder(path, folder, experiment)
-        _keep_experiment(path, folder, experiment)
+    spare_the_experiment(path, folder)
+    with placed(path), locked(folder), logged(folder / "run.log"), _quietly():
+        own_folder(path, folder, experiment)
+        keep_experiment(path, folder, experiment)
         watched = _begin(folder, experiment, listener, how)
         watched.scans.paths = patterns_of(path, overrides)
         watched.job.stages.sweep()

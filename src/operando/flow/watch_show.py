@@ -28,7 +28,7 @@ from .timeline import clock_groups
 from .watch_maps import LiveMap, given, live_grid
 
 if TYPE_CHECKING:
-    from .job import Run
+    from .running import Run
     from .watch import Watch
 
 log = logging.getLogger("operando.flow")
