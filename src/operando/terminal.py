@@ -55,7 +55,7 @@ class Terminal:
 
     def say(self, topic: str, sentence: str) -> None:
         text = Text.assemble("  ", (f"{topic:<{TOPIC}}", "bold cyan") if topic else "", sentence)
-        (self.progress.console.print if False else self.out.print)(text)
+        self.out.print(text)
 
     def title(self, title: str) -> None:
         self.out.print(Text(title, style="bold"))
@@ -84,8 +84,10 @@ class Terminal:
 
     def notes(self, notes: Sequence[str]) -> None:
         if notes:
-            many = f"{len(notes)} thing{'s' if len(notes) > 1 else ''} to look at: "
-            self.out.print(Text.assemble("  ", (many, "bold yellow"), " · ".join(notes)))
+            many = f"{len(notes)} thing{'s' if len(notes) > 1 else ''} to look at"
+            self.out.print(Text.assemble("  ", (many, "bold yellow")))
+            for note in notes:
+                self.out.print(Text(f"    - {note}"))
 
 
 def print_inspections(found: Sequence[Any], as_json: bool) -> None:
@@ -106,5 +108,5 @@ def print_inspections(found: Sequence[Any], as_json: bool) -> None:
         verdict = "yes" if inspection.readable else "no"
         style = "green" if inspection.readable else "bold red"
         console.print(
-            Text.assemble("  readable: ", (verdict, style), f" {inspection.why}" if inspection.why else "")
+            Text.assemble("  readable: ", (verdict, style), f", {inspection.why}" if inspection.why else "")
         )

@@ -21,14 +21,15 @@ LEFT_OUT = {"cycle", "V at start", "V mean", "energy efficiency", "V mean, charg
 
 def print_look(results: Results) -> None:
     """Print what `flow.echem_look.look` found."""
-    from operando.show.echem_words import facts, tables
+    from operando.show.echem_tables import all_tables
+    from operando.show.echem_words import facts
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(results.title, style="bold"))
     width = max([TOPIC, *(len(label) + 2 for label, _ in facts(results))])
     for label, text in facts(results):
         console.print(Text.assemble("  ", (f"{label:<{width}}", "bold cyan"), text))
-    for table in tables(results):
+    for table in all_tables(results.groups):
         _print_table(console, table)
     for sentence in results.experiment["echem"]["absent"]:
         console.print(Text(f"  {sentence}", style="dim"))

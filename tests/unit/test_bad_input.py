@@ -666,7 +666,7 @@ def test_ctrl_c_in_a_callback_that_drops_exceptions_is_sent_again():
 import os, signal, sys, time, weakref
 from operando import cli
 
-def app():
+def app(**_):
     class Thing: pass
     thing = Thing()
     watch = weakref.ref(thing, lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(0.01)))

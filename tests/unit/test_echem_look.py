@@ -12,7 +12,7 @@ from operando.cli import main
 from operando.flow.echem_look import look
 from operando.read import cycler
 from operando.show.echem_page import write_echem_page
-from operando.show.echem_words import tables
+from operando.show.echem_tables import all_tables
 from operando.show.text import number, scaled
 
 HEAD = "Test Time / s,Voltage / V,Current / A,Step Count / 1,Cycle Count / 1,Unix Time / s\n"
@@ -59,7 +59,7 @@ def cell(table, row, column):
 
 def test_steps_and_cycles_shown_are_those_of_the_datasets(tmp_path):
     results = look([record(tmp_path / "cell.bdf.csv")], area_cm2=2.0, nominal_mAh=1.0)
-    shown = {table.name: table for table in tables(results)}
+    shown = {table.name: table for table in all_tables(results.groups)}
     steps, cycles = results.groups["echem/steps"], results.groups["echem/cycles"]
     drawn, unit = scaled(steps["capacity"].values, "mAh")
     for i in range(steps.sizes["run"]):
@@ -78,7 +78,7 @@ def test_the_terminal_says_what_the_page_says(tmp_path, monkeypatch, capsys):
     assert code == 0
     text = page.read_text()
     results = look([file], area_cm2=2.0)
-    for table in tables(results):
+    for table in all_tables(results.groups):
         for row in table.rows:
             assert row[0] in out
             for value in row:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(
-    name="operando", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-)  # fmt: skip
+from .help import Command, Group
+
+
+class Application(typer.Typer):
+    """Commands whose help fits a screen, in plain words."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                         rich_markup_mode=None, **settings)  # fmt: skip
+
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        return super().command(name, cls=Command, **settings)
+
+
+app = Application(name="operando")
 
 
 def _version(wanted: bool) -> None:
@@ -26,7 +38,10 @@ def options(
         bool, typer.Option("--version", callback=_version, help="Say the version and stop.")
     ] = False,
 ) -> None:
-    """From detector frames and a cycler file to maps of what lithium does in a working battery."""
+    """From detector frames and a cycler file to maps of what lithium does in a working battery.
+
+    Example: operando demo
+    """
 
 
 Output = Annotated[

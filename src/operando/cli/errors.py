@@ -7,12 +7,25 @@ import sys
 from importlib import import_module
 from typing import Any
 
+import typer
+
 from operando.core.errors import OperandoError
 
 from .app import app
 
 #: modules whose commands join the application, in the order of --help
-for name in ("run", "reproduce", "twin", "look", "tomography", "model", "show", "watch"):
+for name in (
+    "twin",
+    "run",
+    "watch",
+    "show",
+    "look",
+    "reproduce",
+    "tomography",
+    "model",
+    "model_grains",
+    "plan",
+):
     import_module(f"{__package__}.{name}")
 
 
@@ -47,34 +60,53 @@ def main() -> None:
     for library in ("pyFAI", "fabio", "silx"):  # their words for a person are ours to choose
         logging.getLogger(library).addHandler(logging.NullHandler())
     try:
-        app()
-    except SystemExit as done:
-        if done.code == 130:
-            _tell_stopped()
-        raise
-    except KeyboardInterrupt:
+        code = app(prog_name="operando", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except Exception as error:
+        code = _failed(error)
+    if code == 130:
         _tell_stopped()
-        sys.exit(130)
-    except OperandoError as error:
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failed(error: Exception) -> int:
+    """Tell what went wrong, in our words; the exit code. With --verbose what nobody expected is raised."""
+    if isinstance(error, OperandoError):
         _tell(error)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if "-v" in sys.argv or "--verbose" in sys.argv:
-            raise
+        return error.exit_code
+    if hasattr(
+        error, "format_message"
+    ):  # what the command line cannot mean, as the library of commands found it
+        return _wrong_usage(error)
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        raise error
+    if isinstance(error, OSError):
         fix = "Check that the place exists, has room, and is yours to write."
         _tell(OperandoError(error.strerror or str(error), where=str(error.filename or ""), fix=fix))
-        sys.exit(1)
-    except MemoryError:
-        fix = "Close other programs, or ask for fewer bins, points or rings."
-        _tell(OperandoError("not enough memory", fix=fix))
-        sys.exit(1)
-    except Exception as error:
-        logging.getLogger("operando").debug("unexpected", exc_info=True)
-        if "-v" in sys.argv or "--verbose" in sys.argv:
-            raise
-        print(f"operando: unexpected {type(error).__name__}: {error}", file=sys.stderr)
-        print(
-            "          This is a defect of operando. Run again with -v and report what it prints.",
-            file=sys.stderr,
+    elif isinstance(error, MemoryError):
+        _tell(
+            OperandoError(
+                "not enough memory", fix="Close other programs, or ask for fewer bins, points or rings."
+            )
         )
-        sys.exit(1)
+    else:
+        logging.getLogger("operando").debug("unexpected", exc_info=True)
+        what = f"unexpected {type(error).__name__}: {error}"
+        _tell(
+            OperandoError(
+                what, fix="This is a defect of operando. Run again with -v and report what it prints."
+            )
+        )
+    return 1
+
+
+def _wrong_usage(error: Any) -> int:
+    """A command, option or value that does not exist, and where to read of those that do."""
+    command = error.ctx.command_path if getattr(error, "ctx", None) is not None else "operando"
+    what = error.format_message()
+    if what.startswith("Usage:"):  # a command alone: its help is the answer
+        print(what)
+    else:
+        _tell(OperandoError(what[:1].lower() + what[1:].rstrip("."), fix=f"See {command} --help."))
+    return int(error.exit_code)

@@ -49,9 +49,9 @@ def echem(
     export: Annotated[Path | None, typer.Option(help="Battery Data Format, .bdf.csv or .parquet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Look at cycler and impedance files: steps, cycles, dQ/dV, impedance; in the terminal and as a page.
+    """Look at cycler and impedance files of one cell. Steps, cycles, dQ/dV, impedance: here, as a page, as JSON.
 
-    Example: operando echem cell.mpr --zone Europe/Paris --area-cm2 0.785 --page cell.html
+    Example: operando echem cell.mpr --zone Europe/Paris --page cell.html
     """
     import json
 
@@ -94,7 +94,7 @@ def export(
         str, typer.Option(help='Of the movie, "xrd/LCO003:c:perp"; left out: the first lattice parameter.')
     ] = "",
 ) -> None:
-    """Write one group of results as csv, netCDF or npz, all figures, or a movie; else list the groups.
+    """Take results out as csv, netCDF or npz, all figures, or a movie. With the run alone: list its groups.
 
     Example: operando export run --group xrd/LCO003 --output lco003.csv
     """

@@ -21,7 +21,7 @@ def show(
     ] = "127.0.0.1",
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
 ) -> None:
-    """Show a run in the browser, and follow it while it is being written.
+    """Show a run in the browser. One that is being written is followed.
 
     Example: operando show run --with ../other/run
     """

@@ -18,30 +18,32 @@ def recon(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Default: volume.zarr beside the file.")
     ] = None,
-    pixel: Annotated[float | None, typer.Option(help="um a pixel at the sample.", min=1e-6)] = None,
-    centre: Annotated[float | None, typer.Option(help="Column of the axis; left out: found.")] = None,
-    angles: Annotated[Path | None, typer.Option(help="File of angles, one an image.")] = None,
-    angle_unit: Annotated[str | None, typer.Option(help="deg or rad.")] = None,
-    flats: Annotated[str | None, typer.Option(help="File or folder, or none.")] = None,
-    darks: Annotated[str | None, typer.Option(help="File or folder, or none.")] = None,
-    rows: Annotated[str | None, typer.Option(help="FIRST:END detector rows.")] = None,
-    region: Annotated[str | None, typer.Option(help="Y0:Y1,X0:X1 in pixels.")] = None,
-    stripes: Annotated[str, typer.Option(help="none, sorting, or a method of algotom.")] = "sorting",
-    delta_beta: Annotated[float | None, typer.Option(help="Retrieve phase, with this delta/beta.")] = None,
-    energy: Annotated[float | None, typer.Option(help="keV, where the file has none.")] = None,
-    distance: Annotated[float | None, typer.Option(help="Sample to detector, mm.")] = None,
-    window: Annotated[str, typer.Option(help="ramp, shepp-logan, cosine or hann.")] = "ramp",
+    pixel: Annotated[float | None, typer.Option(metavar="UM", help="At the sample.", min=1e-6)] = None,
+    centre: Annotated[float | None, typer.Option(metavar="COLUMN", help="Else found.")] = None,
+    angles: Annotated[Path | None, typer.Option(metavar="FILE", help="One an image.")] = None,
+    angle_unit: Annotated[str | None, typer.Option(metavar="U", help="deg or rad.")] = None,
+    flats: Annotated[str | None, typer.Option(metavar="PATH", help="Or none.")] = None,
+    darks: Annotated[str | None, typer.Option(metavar="PATH", help="Or none.")] = None,
+    rows: Annotated[str | None, typer.Option(metavar="A:B", help="Of the detector.")] = None,
+    region: Annotated[str | None, typer.Option(metavar="BOX", help="Y0:Y1,X0:X1")] = None,
+    stripes: Annotated[
+        str, typer.Option(metavar="HOW", help="none, sorting, or a method of algotom.")
+    ] = "sorting",
+    delta_beta: Annotated[float | None, typer.Option(help="Retrieves phase.")] = None,
+    energy: Annotated[float | None, typer.Option(metavar="KEV", help="Else the file's.")] = None,
+    distance: Annotated[float | None, typer.Option(metavar="MM", help="To the detector.")] = None,
+    window: Annotated[str, typer.Option(metavar="NAME", help="ramp, shepp-logan, cosine or hann.")] = "ramp",
     edge: Annotated[
-        str, typer.Option(help="extend or zero: what lies outside the field of view.")
+        str, typer.Option(metavar="HOW", help="extend or zero: what lies outside the field of view.")
     ] = "extend",
-    memory: Annotated[float | None, typer.Option(help="GB of arrays at most.", min=0.01)] = None,
-    threads: Annotated[int | None, typer.Option(help="Default: all cores.", min=1)] = None,
-    device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "auto",
-    partial: Annotated[bool, typer.Option("--partial", help="Use a scan that was cut short.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another volume.")] = False,
+    memory: Annotated[float | None, typer.Option(metavar="GB", help="At most.", min=0.01)] = None,
+    threads: Annotated[int | None, typer.Option(help="Else all cores.", min=1)] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, gpu or auto.")] = "auto",
+    partial: Annotated[bool, typer.Option("--partial", help="Of a cut scan.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Another volume.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Reconstruct projections to attenuation in 1/cm (zarr), with a preview. Run again after an interruption.
+    """Reconstruct projections to attenuation in 1/cm (zarr). With a preview; run again after an interruption.
 
     Example: operando recon scan_001.h5 --pixel 1.7
     """

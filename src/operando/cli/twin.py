@@ -109,7 +109,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
     verbose: Verbose = False,
 ) -> None:
-    """Write a twin of a cell: raw files as a beamline writes them, cycler file, experiment.toml, and the truth.
+    """Write raw files of a cell whose truth is known. As a beamline writes them, with cycler file and experiment.toml.
 
     Example: operando simulate twin/ --maps 4 --rows 20 --columns 5
     """

@@ -34,7 +34,7 @@ def watch(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Analyse scans while they are written: maps, lag and alerts in results.nxs. Ctrl-C ends, all is kept.
+    """Analyse scans while they are written. Maps, lag and alerts are in results.nxs; Ctrl-C ends, all is kept.
 
     Example: operando watch experiment.toml --maps 12 --until-complete
     """

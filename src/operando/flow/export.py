@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ def export_group(path: Path, group: str, target: Path) -> None:
     """
     groups = open_run(path).groups
     if group not in groups:
-        raise InputError(
-            f"no group called {group!r}", where=str(path), fix=f"There are: {', '.join(groups)}."
-        )
+        near = get_close_matches(group, groups, 5, 0.4) or list(groups)[:5]
+        fix = f"There are: {', '.join(near)} ... Without --group all are listed."
+        raise InputError(f"no group called {group!r}", where=str(path), fix=fix)
     dataset = groups[group]
     writers = {".csv": _csv, ".nc": _netcdf, ".npz": _npz}
     if target.suffix not in writers:

@@ -72,6 +72,10 @@ def read_results(path: str | Path) -> Results:
         return Results(**record, groups=groups, processes=processes)
     except ReadError:
         raise
+    except FileNotFoundError:
+        raise ReadError(
+            "no results here", where=str(path), fix="Give a run folder, or its results.nxs."
+        ) from None
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise ReadError(
             f"cut short, damaged, or no results file ({error})", where=str(path), fix=fix

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import echem_words
+from . import echem_tables, echem_words
 from .figures import echem, impedance
 from .report import environment, framed
 from .style import Exhibit
@@ -43,7 +43,7 @@ def write_echem_page(results: Results, path: str | Path) -> Path:
 
 def sections(results: Results) -> list[Section]:
     """The sections of the page, in order; what the files do not give is left out or said."""
-    groups, tables = results.groups, {table.name: table for table in echem_words.tables(results)}
+    groups, tables = results.groups, {table.name: table for table in echem_tables.all_tables(results.groups)}
     absent = results.experiment["echem"]["absent"]
     found = []
     if "echem" in groups:
@@ -73,7 +73,7 @@ def differential_figures(groups) -> list[Exhibit]:
 
 def impedance_figures(groups) -> list[Exhibit]:
     """Nyquist and Bode of each file, and the resistances where there are several spectra."""
-    files = impedance.by_file(echem_words.spectra(groups))
+    files = impedance.by_file(echem_tables.spectra(groups))
     exhibits = []
     for number, spectra in enumerate(files.values(), 1):
         exhibits.append(impedance.impedance(number, spectra))

@@ -51,7 +51,7 @@ class Gallery:
 
 def ring_groups(groups: dict[str, xr.Dataset], experiment: dict | None = None) -> dict[str, xr.Dataset]:
     """The groups xrd/<ring> by the name of the ring, in the order of the experiment file."""
-    other = ("xrd/pattern", "xrd/reflections")
+    other = ("xrd/pattern", "xrd/reflections", "xrd/standard")
     found = {
         name.split("/")[1]: dataset for name, dataset in groups.items()
         if name.startswith("xrd/") and name.count("/") == 1 and name not in other and "time" in dataset.dims

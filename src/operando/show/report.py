@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import echem_words, sentences
+from . import belief, echem_tables, echem_words, film_words, sentences
 from .gallery import Gallery, draw_all
 from .settings import as_toml, contents
 from .style import DARK, VARIABLES, Exhibit
@@ -100,22 +100,31 @@ def dark_variables() -> str:
 def page(results: Results, gallery: Gallery) -> dict[str, Any]:
     """Everything that the template prints."""
     groups, rings = results.groups, gallery.rings
+    tables = echem_tables.all_tables(groups)
     return {
         "title": results.title, "notes": results.notes, "gallery": gallery, "started": started(groups),
         "measured": sentences.what_was_measured(groups, gallery.chapters),
-        "headlines": sentences.headlines(rings),
+        "headlines": sentences.headlines(rings), "film": film_words.film_findings(groups),
         "changes": {name: sentences.lattice_changes(name, ring) for name, ring in rings.items()},
         "amounts": [sentences.intensity_change(name, ring) for name, ring in rings.items() if "intensity" in ring],
-        "fits": sentences.fits_believed(gallery.counts, rings) if len(gallery.counts) else [],
-        "positions": sentences.positions_believed(gallery.positions) if rings else "",
-        "standard": sentences.standard_believed(groups),
-        "electro_tables": echem_words.all_tables(groups),
+        "fits": belief.fits_believed(gallery.counts, rings) if len(gallery.counts) else [],
+        "positions": belief.positions_believed(gallery.positions) if rings else "",
+        "standard": belief.standard_believed(groups),
+        "electro_tables": tables, "parts": parts(gallery, bool(tables)),
         "electro_absent": echem_words.absent(groups),
-        "clock": sentences.clock_believed(results.experiment, groups),
+        "clock": belief.clock_believed(results.experiment, groups),
         "settings": as_toml(results.experiment), "contents": contents(groups), "processes": steps(results.processes),
         "machine": results.machine, "command": results.command,
         "inputs": inputs(results.processes),
     }  # fmt: skip
+
+
+def parts(gallery: Gallery, tables: bool) -> list[tuple[str, str]]:
+    """Anchor and title of each heading below "What changed"."""
+    electro = [("electrochemistry", "Electrochemistry")] if gallery.electro or tables else []
+    patterns = [("diffraction", "Diffraction")] if gallery.patterns else []
+    rings = [(f"ring-{name}", name) for name in gallery.lattice]
+    return [*rings, *electro, *patterns, *((one.name, one.title) for one in gallery.chapters)]
 
 
 def steps(processes) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ UNITS = {
 }  # fmt: skip
 PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k"}
 MINUS = "\u2212"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def pretty(units: str | None) -> str:
@@ -33,7 +34,7 @@ def number(value: float, digits: int = 3) -> str:
         return "0"
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
     if abs(value) < 1e-4:
-        return f"{value:.{digits - 1}e}".replace("-", MINUS)
+        return exponent(value, digits - 1)
     while (
         decimals
         and round(value, decimals) == round(value, decimals - 1)
@@ -41,6 +42,12 @@ def number(value: float, digits: int = 3) -> str:
     ):
         decimals -= 1  # an exact value needs no zeros behind it
     return grouped(round(value, decimals), decimals)
+
+
+def exponent(value: float, decimals: int) -> str:
+    """`6.5 × 10⁻⁵`."""
+    mantissa, _, power = f"{value:.{decimals}e}".partition("e")
+    return f"{mantissa.replace('-', MINUS)} × 10{str(int(power)).translate(RAISED)}"
 
 
 def grouped(value: float, decimals: int = 0) -> str:

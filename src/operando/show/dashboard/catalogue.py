@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import h5py
@@ -49,16 +50,37 @@ def own(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:
     return item
 
 
-def data_groups(entry: h5py.Group) -> dict[str, h5py.Group]:
-    """Groups that hold datasets of ours (NXdata), by name."""
-    found: dict[str, h5py.Group] = {}
+def data_groups(entry: h5py.Group) -> list[str]:
+    """Names of the groups that hold datasets of ours (NXdata)."""
+    found: list[str] = []
 
     def keep(name, item):  # visititems visits hard links only
         if isinstance(item, h5py.Group) and item.attrs.get("NX_class") == "NXdata":
-            found[name] = item
+            found.append(name)
 
     entry.visititems(keep)
     return found
+
+
+class Groups(Mapping[str, h5py.Group]):
+    """Groups of an open file by name, each opened when it is asked for: a file may have hundreds."""
+
+    def __init__(self, entry: h5py.Group, names: Sequence[str]) -> None:
+        self.entry, self._names = entry, dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> h5py.Group:
+        if name not in self._names:
+            raise KeyError(name)
+        return self.entry[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
 
 def dims_of(item: h5py.Dataset) -> tuple[str, ...]:
@@ -76,7 +98,7 @@ def text(item: h5py.Dataset, key: str) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def quantities(groups: dict[str, h5py.Group]) -> dict[str, Quantity]:
+def quantities(groups: Mapping[str, h5py.Group]) -> dict[str, Quantity]:
     """Every series of maps, rings' lattice parameters first as they are what one looks for."""
     found: dict[str, Quantity] = {}
     for name in sorted(groups, key=_order):

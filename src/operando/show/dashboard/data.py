@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -18,7 +19,7 @@ from operando.core.flags import Flag
 from operando.flow.store import FORMAT
 
 from . import record
-from .catalogue import Quantity, data_groups, dims_of, own, quantities, text, variables
+from .catalogue import Groups, Quantity, data_groups, dims_of, own, quantities, text, variables
 
 #: bytes of arrays that are kept between questions
 KEPT_BYTES = 600_000_000
@@ -40,6 +41,7 @@ class RunData:
         self.folder = self.file.parent
         self._lock = threading.RLock()
         self._version = ""
+        self._names: list[str] = []
         self._catalogue: dict[str, Quantity] = {}
         self._kept: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
 
@@ -53,8 +55,13 @@ class RunData:
                 where=str(self.file),
                 fix="Give a run folder, or wait until its first results.",
             ) from None
-        return {"version": f"{told.st_mtime_ns:x}-{told.st_size:x}-{told.st_ino:x}",
+        return {"version": _version(told),
                 "age_s": max(0.0, time.time() - told.st_mtime), "folder": self.folder.resolve().name}  # fmt: skip
+
+    @staticmethod
+    def _version_of(file: h5py.File) -> str:
+        """Version of the file that is open, whatever lies at its path by now."""
+        return _version(os.fstat(file.id.get_vfd_handle()))
 
     def overview(self) -> dict[str, Any]:
         """Title, notes, quantities with their grids, cycler record, rings, and which groups there are."""
@@ -82,30 +89,32 @@ class RunData:
         """Grains seen in each map, and the track each belongs to."""
         return self.ask(record.tracks)
 
-    def ask(self, question: Callable[[dict[str, h5py.Group]], Any]) -> Any:
+    def ask(self, question: Callable[[Groups], Any]) -> Any:
         """Answer of `question` to the groups of the file as it is now. Raises `ReadError` for a damaged file."""
-        version = self.state()["version"]
+        self.state()
         try:
             with self._lock, h5py.File(self.file, "r", locking=False) as file:
+                version = self._version_of(file)
                 if file.attrs.get("format") != FORMAT:
                     raise ReadError(
                         "not a results file of operando", where=str(self.file), fix="Give a run folder."
                     )
-                groups = data_groups(file["entry"])
                 if version != self._version:
-                    self._catalogue = quantities(groups)
+                    self._names = data_groups(file["entry"])
+                    self._catalogue = quantities(Groups(file["entry"], self._names))
                     self._kept.clear()
                     self._version = version
-                return question(groups)
+                return question(Groups(file["entry"], self._names))
         except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError) as error:
             raise ReadError(f"cut short or damaged ({error})", where=str(self.file), fix=AGAIN) from error
 
-    def _overview(self, groups: dict[str, h5py.Group]) -> dict[str, Any]:
-        entry = next(iter(groups.values())).file["entry"] if groups else None
-        told = json.loads(entry["record"][()]) if entry is not None else {}
+    def _overview(self, groups: Groups) -> dict[str, Any]:
+        told = json.loads(groups.entry["record"][()]) if groups else {}
         grids: dict[str, Any] = {}
         listed = []
-        for quantity in self._catalogue.values():
+        rings = record.rings(groups, told.get("experiment", {}))
+        named = [f"xrd/{ring['name']}" for ring in rings]
+        for quantity in sorted(self._catalogue.values(), key=lambda one: _turn(one.group, named)):
             key = " ".join([quantity.group, *quantity.dims])
             if key not in grids:
                 grids[key] = record.grid(groups[quantity.group], quantity.dims, groups.get("xrd"))
@@ -113,7 +122,7 @@ class RunData:
         return {
             "title": str(told.get("title", "")), "notes": told.get("notes", []), "folder": self.folder.resolve().name,
             "quantities": listed, "grids": grids, "groups": sorted(groups),
-            "rings": record.rings(groups, told.get("experiment", {})),
+            "rings": rings,
             "clock": record.clock(groups), "reflections": record.reflections(groups),
             "live": record.live(groups), "alerts": record.alerts(groups),
             "flags": {int(flag): str(flag.name).lower().replace("_", " ") for flag in Flag if flag},
@@ -214,6 +223,15 @@ class RunData:
         about = {"shape": [2, item.shape[3]], "q": record.numbers(groups["points"], "q", item.shape[3]),
                  "units": text(item, "units"), "points": int(seen.any(1).sum())}  # fmt: skip
         return about, [np.stack([mean, spread]).astype("f4")]
+
+
+def _turn(group: str, rings: list[str]) -> int:
+    """Lithium content first, then the rings in the order of the experiment file, then all else."""
+    return -1 if group == "lithium" else rings.index(group) if group in rings else len(rings)
+
+
+def _version(told: os.stat_result) -> str:
+    return f"{told.st_mtime_ns:x}-{told.st_size:x}-{told.st_ino:x}"
 
 
 def _inside(index: int, size: int, what: str) -> None:

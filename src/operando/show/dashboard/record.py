@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import h5py
@@ -63,7 +64,7 @@ def grid(group: h5py.Group, dims: tuple[str, str, str], scan: h5py.Group | None)
     return found
 
 
-def rings(groups: dict[str, h5py.Group], experiment: dict[str, Any]) -> list[dict[str, Any]]:
+def rings(groups: Mapping[str, h5py.Group], experiment: dict[str, Any]) -> list[dict[str, Any]]:
     """Rings that have fits or an image, with the range of q of each, in the order of the experiment file."""
     found = []
     for name, group in groups.items():
@@ -79,7 +80,7 @@ def rings(groups: dict[str, h5py.Group], experiment: dict[str, Any]) -> list[dic
     return [ring for ring in found if ring["name"] not in ("pattern", "standard")]
 
 
-def clock(groups: dict[str, h5py.Group]) -> dict[str, Any]:
+def clock(groups: Mapping[str, h5py.Group]) -> dict[str, Any]:
     """The record on the clock of the maps, thinned so that no spike is lost, and the values paired with each map."""
     found: dict[str, Any] = {"record": {}, "maps": {}, "joined": False}
     paired = read_dataset(groups["clock"]) if "clock" in groups else None
@@ -117,7 +118,7 @@ def _thin(seconds: np.ndarray, traces: list[np.ndarray]) -> np.ndarray:
     return np.array(sorted(picked))
 
 
-def reflections(groups: dict[str, h5py.Group]) -> list[dict[str, Any]]:
+def reflections(groups: Mapping[str, h5py.Group]) -> list[dict[str, Any]]:
     if "xrd/reflections" not in groups:
         return []
     table = read_dataset(groups["xrd/reflections"])
@@ -128,7 +129,7 @@ def reflections(groups: dict[str, h5py.Group]) -> list[dict[str, Any]]:
     return [{"phase": str(p), "hkl": str(h), "q": q, "ring": str(r)} for p, h, q, r in rows]
 
 
-def tracks(groups: dict[str, h5py.Group]) -> dict[str, Any]:
+def tracks(groups: Mapping[str, h5py.Group]) -> dict[str, Any]:
     """Columns of `grains/table` and `grains/tracks`. Raises `InputError` where no grains were followed."""
     if "grains/table" not in groups:
         raise InputError(
@@ -146,7 +147,7 @@ def tracks(groups: dict[str, h5py.Group]) -> dict[str, Any]:
     return found
 
 
-def live(groups: dict[str, h5py.Group]) -> dict[str, Any] | None:
+def live(groups: Mapping[str, h5py.Group]) -> dict[str, Any] | None:
     """How far an analysis is that follows a measurement, or None where the results are final."""
     if "live" not in groups:
         return None
@@ -155,7 +156,7 @@ def live(groups: dict[str, h5py.Group]) -> dict[str, Any] | None:
     return {name: told.get(name) for name in names}
 
 
-def alerts(groups: dict[str, h5py.Group]) -> list[dict[str, str]]:
+def alerts(groups: Mapping[str, h5py.Group]) -> list[dict[str, str]]:
     """What a watch warns of and has not ended."""
     if "alerts" not in groups:
         return []

@@ -150,6 +150,7 @@ def _frame(axes, row: int, column: int, rows: int, state: str) -> None:
         axes.set_title(two_lines if len(state) > 12 else state, fontsize=6, loc="center", color=INK)
     if row == rows - 1 and column == 0:
         axes.set_xlabel("x / mm", labelpad=1)
+    if row == 0 and column == 0:  # the names of the other rows are longer
         axes.set_ylabel("y / mm", labelpad=1)
 
 

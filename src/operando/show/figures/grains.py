@@ -19,7 +19,7 @@ from ..style import (
     sheet,
     styled,
 )
-from ..text import number, with_error
+from ..text import number, plural, with_error
 from .cycler import map_axis
 
 
@@ -68,7 +68,9 @@ def epitaxy(tests: xr.Dataset, predicted: xr.Dataset, grains: xr.Dataset) -> Exh
         circle.plot(np.radians([azimuth, azimuth]), [0, max(counts.max(), 1)], color=SERIES[1], lw=0.9)
     circle.set_xticks(np.radians(range(0, 360, 60)), [f"{a}°" for a in range(0, 360, 60)])
     circle.tick_params(labelsize=6, pad=0)
-    circle.set_yticks([max(counts.max(), 1)], [f"{max(counts.max(), 1)} grains"], fontsize=6, color=SOFT)
+    circle.set_yticks([max(counts.max(), 1)], [""])
+    rim = f"circle: {plural(int(max(counts.max(), 1)), 'grain')}"
+    circle.set_title(rim, fontsize=6, color=SOFT, loc="left", pad=10)
     axes = panel(figure, 3.35, 0.5, 3.1, 2.1)
     names = {
         "prediction_p": "near the prediction",
@@ -77,6 +79,8 @@ def epitaxy(tests: xr.Dataset, predicted: xr.Dataset, grains: xr.Dataset) -> Exh
         "so_far_p": "near the prediction, so far",
     }
     for k, (name, text) in enumerate(names.items()):
+        if not np.isfinite(tests[name].values).any():
+            continue
         axes.semilogy(tests["time"].values / per, tests[name].values, MARKS[k] + "-", ms=3, lw=0.9,
                       color=SERIES[k], label=text)  # fmt: skip
     axes.axhline(0.05, color=RULE, lw=0.8, zorder=0)

@@ -19,7 +19,7 @@ from ..style import (
     sheet,
     styled,
 )
-from ..text import time_unit
+from ..text import number, time_unit
 
 PARTS = ("kinetic_top", "kinetic_bottom", "electrolyte", "interphase", "constriction")
 
@@ -80,7 +80,7 @@ def film_content(data: xr.Dataset) -> Exhibit:
             data["x_li"].values[i],
             color=SERIES[k % 6],
             lw=1,
-            label=f"{now / per:.2g} {unit}",
+            label=f"{number(now / per, 2)} {unit}",
         )
         tables.append(
             pd.DataFrame({"time (s)": now, "z (um)": data["z"].values, "x": data["x_li"].values[i]})

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..film_words import front_speed
 from ..style import (
     INK,
     LATTICE,
@@ -20,6 +21,7 @@ from ..style import (
     sheet,
     styled,
 )
+from ..text import with_error
 from . import around, grains
 from .cycler import map_axis
 
@@ -98,25 +100,34 @@ def front(ring: str, data: xr.Dataset) -> Exhibit:
                 "p constant": float(one["p_constant"].values[k]),
             }))  # fmt: skip
     axes.set(xlabel=label, ylabel="front position / µm")
+    axes.set_ylim(_around([row["position (um)"] for row in rows], [row["error (um)"] for row in rows]))
     return Exhibit(
         f"{ring}-front", f"Where the front is, from {ring}",
         f"Position of the step of {data.attrs.get('profile', 'the profile')} along z in each column, at the middle of "
-        "each map, with 1σ errors; lines: constant speed, fitted to each column. Colour: column; mark: family "
+        "each map, with 1σ errors (some end outside the figure where a position is hardly known); lines: constant "
+        "speed, fitted to each column. Colour: column; mark: family "
         f"({', '.join(map(str, data['family'].values))}). {_speeds(data)}",
         "Position of the front against time for every column.", figure, pd.concat(rows),
     )  # fmt: skip
 
 
+def _around(places: list, errors: list) -> tuple[float, float]:
+    """Limits that hold every position and its error, but none that is larger than all positions lie apart."""
+    place, error = np.concatenate(places), np.nan_to_num(np.concatenate(errors))
+    good = np.isfinite(place)
+    span = max(float(np.ptp(place[good])), 1e-3)
+    reach = np.minimum(error[good], span)
+    low, high = float((place[good] - reach).min()), float((place[good] + reach).max())
+    return low - 0.05 * span, high + 0.05 * span
+
+
 def _speeds(data: xr.Dataset) -> str:
     """The speed over all columns of each family, in words."""
-    words = []
-    for family in data["family"].values:
-        speed, error = (data[k].sel(family=family).values for k in ("speed", "speed_err"))
-        good = np.isfinite(speed) & (error > 0)
-        if good.any():
-            weight = error[good] ** -2.0
-            mean = (weight * speed[good]).sum() / weight.sum()
-            words.append(f"{family}: {mean:.2f} ± {weight.sum() ** -0.5:.2f} nm/s over {good.sum()} columns")
+    found = {family: front_speed(data, family)[0] for family in map(str, data["family"].values)}
+    words = [
+        f"{family}: {with_error(speed.value, speed.error, 'nm/s')} over {speed.points} columns"
+        for family, speed in found.items() if speed.valid
+    ]  # fmt: skip
     return (
         f"Weighted mean speed, {'; '.join(words)}." if words else "No column has four positions, so no speed."
     )

@@ -94,14 +94,16 @@ export function sameGrid(a, b) { // whether points of two runs lie at the same p
   return same(a.row, b.row) && same(a.column, b.column);
 }
 
-// Weighted mean over a rectangle at each step: weights 1/error^2 where errors are known, else equal.
+// Weighted mean over a rectangle at each step: weights 1/error^2 where errors are known, else equal. `shares` has of
+// each bit of the flags the share of points that carry it.
 export function regionHistory(m, [row0, row1, column0, column1], trusted) {
-  const found = { values: [], errors: [], spread: [], points: [], flags: [] };
+  const found = { values: [], errors: [], spread: [], points: [], flags: [], shares: [] }, all = (row1 - row0 + 1) * (column1 - column0 + 1);
   for (let s = 0; s < m.steps; s++) {
     let w = 0, wv = 0, n = 0, sum = 0, squares = 0, first = 0, flags = 0;
+    const counts = new Float64Array(16);
     for (let r = row0; r <= row1; r++) for (let c = column0; c <= column1; c++) {
       const i = (s * m.rows + r) * m.columns + c, value = m.values[i];
-      if (m.flags) flags |= m.flags[i];
+      if (m.flags && m.flags[i]) { flags |= m.flags[i]; for (let bit = 0; bit < 16; bit++) counts[bit] += (m.flags[i] >> bit) & 1; }
       if (!Number.isFinite(value) || (trusted && m.flags && m.flags[i])) continue;
       const error = m.errors ? m.errors[i] : 1;
       if (m.errors && !(error > 0)) continue;
@@ -112,7 +114,7 @@ export function regionHistory(m, [row0, row1, column0, column1], trusted) {
     found.values.push(n ? first + wv / w : NaN);
     found.errors.push(n && m.errors ? 1 / Math.sqrt(w) : NaN);
     found.spread.push(n > 1 ? Math.sqrt(Math.max(0, (squares - sum * sum / n) / (n - 1))) : NaN);
-    found.points.push(n); found.flags.push(flags);
+    found.points.push(n); found.flags.push(flags); found.shares.push(counts.map((c) => c / all));
   }
   return found;
 }

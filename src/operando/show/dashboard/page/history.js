@@ -72,8 +72,10 @@ function flagLanes(h) { // one lane for each reason that occurs
 function flagRows(lanes, h) {
   return lanes.map(([bit, word], k) => {
     const y = box.top + box.height + 31 + 15 * k;
-    const at = h.time.map((t, i) => (h.flags[i] & Number(bit) ? `M${(box.px(t / per) - 3).toFixed(1)} ${y - 7}l6 6m0 -6l-6 6` : "")).join("");
-    return `<path d="${at}" stroke="var(--warn)" stroke-width="1.3" fill="none"/>${words(box.left - 5, y, shortReason(word), 'text-anchor="end" class="soft small"')}`;
+    const place = Math.log2(Number(bit)), wide = Math.max(1.5, Math.min(6, 0.8 * box.width / h.time.length));
+    const mark = (x, i) => (h.shares ? `M${x} ${y + 1}v${(-10 * h.shares[i][place]).toFixed(1)}` : `M${x - 3} ${y - 7}l6 6m0 -6l-6 6`);
+    const at = h.time.map((t, i) => (h.flags[i] & Number(bit) ? mark(Math.round(10 * box.px(t / per)) / 10, i) : "")).join("");
+    return `${h.shares ? `<path class="grid" d="M${box.left} ${y + 1}h${box.width}"/>` : ""}<path d="${at}" stroke="var(--warn)" stroke-width="${h.shares ? wide : 1.3}" fill="none"/>${words(box.left - 5, y, shortReason(word), 'text-anchor="end" class="soft small"')}`;
   }).join("");
 }
 
@@ -87,7 +89,7 @@ function cursor() {
     const spread = Number.isFinite(h.spread[i]) ? `, spread ${number(h.spread[i], 2)}, ${h.points[i]} points` : "";
     return `${drawn.length > 1 ? `${h.name}: ` : ""}${withError(h.values[i], h.errors[i], shown.units)}${spread}${why.length ? ` · ${why.join(", ")}` : ""}`;
   });
-  made.note.textContent = `${said[0].toUpperCase()}${said.slice(1)}: ${parts.join(" · ")}${kind === "point" ? "" : drawn[0].errors.some(Number.isFinite) ? " (mean weighted by 1/error²; crosses: a point has this flag)" : " (mean)"}`;
+  made.note.textContent = `${said[0].toUpperCase()}${said.slice(1)}: ${parts.join(" · ")}${kind === "point" ? "" : drawn[0].errors.some(Number.isFinite) ? " (mean weighted by 1/error²; bars: share of the points with this flag)" : " (mean)"}`;
 }
 
 function table() {

@@ -60,7 +60,7 @@ function draw() {
   const other = runs[1]?.byName[state.q] && sameGrid(grid(0, state.q), grid(1, state.q));
   select(made, "quantity", quantityChoices(), state.q, (value, event) => set({ q: value }, event));
   select(made, "shows", other ? [...MODES, ["difference", "difference of runs"]] : MODES, state.m, (value, event) => set({ m: value }, event));
-  select(made, "points", [["all", "all values"], ["trusted", "no doubtful"]], state.v, (value, event) => set({ v: value }, event));
+  select(made, "points", [["all", "all"], ["trusted", "no flags"]], state.v, (value, event) => set({ v: value }, event));
   const g = grid(0, state.q), [width, height] = size(made), shape = layout(width, height, g);
   box = { ...shape, rows: g.row.length, columns: g.column.length, up: g.row.at(-1) >= g.row[0], right: g.column.at(-1) >= g.column[0] };
   const shown = field();
@@ -146,7 +146,7 @@ function tell() { // the value under the pointer, else of the chosen point
   const scale = box.stretch === 1 ? "Equal scale along both axes." : `${g.dims[box.stretch > 1 ? 1 : 2]} is drawn ${number(box.stretch > 1 ? box.stretch : 1 / box.stretch, 3)} times larger than ${g.dims[box.stretch > 1 ? 2 : 1]}.`;
   made.section.dataset.ready = shown ? state.q : "";
   if (!shown) { made.note.textContent = "reading …"; return; }
-  if (!where) { made.note.textContent = `${scale} Hatched: no valid value. The colour scale holds for all times.`; return; }
+  if (!where) { const name = current().long_name; made.note.textContent = `${name[0].toUpperCase()}${name.slice(1)}. ${scale} Hatched: no valid value. One colour scale for all times.`; return; }
   const step = nearest(g.time, state.t), i = (step * box.rows + where[0]) * box.columns + where[1];
   const why = shown.flags ? reasons(shown.flags[i], runs[0].flags) : [];
   made.note.textContent = `${g.dims[2]} ${number(g.column[where[1]])}, ${g.dims[1]} ${number(g.row[where[0]])} ${pretty(g.row_units)}: ${shown.label} ${withError(shown.values[i], shown.errors?.[i], shown.units)}${why.length ? ` · ${why.join(", ")}` : ""}`;

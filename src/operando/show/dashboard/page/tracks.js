@@ -5,7 +5,7 @@ import { on, refresh, set, state } from "./state.js";
 import { onScan, scanned } from "./view.js";
 import { number, timeUnit } from "./words.js";
 
-const KINDS = [["ephemeral", "var(--soft)"], ["unstable", "var(--s4)"], ["stable", "var(--s2)"]];
+const KINDS = [["ephemeral", "var(--soft)", "2 3"], ["unstable", "var(--s4)", "7 3"], ["stable", "var(--s2)"]]; // told apart without colour too
 let made, box, per, unit, data = null, spots = [];
 
 export function start() {
@@ -48,7 +48,7 @@ function draw() {
   }
   const up = { at: [0, 90, 180, 270, 360], decimals: 0 };
   let out = frame(box, { ylabel: "azimuth / °", yticks: up, xlabel: `time since the first map began / ${unit}` });
-  KINDS.forEach(([, colour], k) => { out += `<path d="${paths[k].join("")}" stroke="${colour}" fill="none" stroke-width="1.3"/><path d="${dots[k].join("")}" stroke="${colour}" stroke-width="${k ? 4.5 : 3.5}" stroke-linecap="round"/>`; });
+  KINDS.forEach(([, colour, dash], k) => { out += `<path d="${paths[k].join("")}" stroke="${colour}" fill="none" stroke-width="${k === 2 ? 2 : 1.3}"${dash ? ` stroke-dasharray="${dash}"` : ""}/><path d="${dots[k].join("")}" stroke="${colour}" stroke-width="${k ? 4.5 : 3.5}" stroke-linecap="round"/>`; });
   made.svg.innerHTML = `${out}${chosen}${legend(KINDS, 54, 12)}<g class="cursor"><path d="M0 ${box.top}v${box.height}"/></g>`;
   cursor();
 }

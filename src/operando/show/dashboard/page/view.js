@@ -27,7 +27,9 @@ export function quantityChoices() {
   return [...groups].map(([group, choices]) => ({ group, choices }));
 }
 
-export const shortName = (q) => [q.group.replace(/^xrd\//, "").replaceAll("/", " "), q.variable, ...q.labels.filter((l) => l !== "all")].join(" ");
+const NAMES = { x_li: "x", x_li_emr: "x (EMR)", bic_gain: "BIC gain" };
+
+export const shortName = (q) => [q.group.replace(/^xrd\//, "").replaceAll("/", " "), NAMES[q.variable] ?? q.variable.replaceAll("_", " "), ...q.labels.filter((l) => l !== "all")].join(" ");
 
 export function series(run) { // the maps of the quantity, or null until they are here
   if (!runs[run]?.byName[state.q]) return null;

@@ -61,10 +61,13 @@ export const shortReason = (word) => SHORT[word] ?? word;
 export function ticks(low, high, most = 6) {
   const span = high - low;
   if (!(span > 0)) return { at: [low], decimals: 2 };
-  const raw = span / most, power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].find((m) => m * power >= raw * 0.999) * power;
-  const at = [];
-  for (let i = Math.ceil(low / step - 1e-6); i * step <= high + 1e-6 * span; i++) at.push(i * step);
+  const STEPS = [1, 2, 2.5, 5, 10];
+  let raw = span / most, step = 0, at = [];
+  for (let k = 0; k < 4 && at.length < 2; k++, raw = 0.45 * step) { // one mark alone says nothing of the scale
+    const power = 10 ** Math.floor(Math.log10(raw));
+    step = STEPS.find((m) => m * power >= raw * 0.999) * power; at = [];
+    for (let i = Math.ceil(low / step - 1e-6); i * step <= high + 1e-6 * span; i++) at.push(i * step);
+  }
   let decimals = 0;
   while (decimals < 9 && Math.abs(Math.round(step * 10 ** decimals) - step * 10 ** decimals) > 1e-6 * step * 10 ** decimals) decimals += 1;
   return { at, decimals };
