@@ -1,10 +1,12 @@
-"""A process that compiles the fit kernels gives the same bits as one that finds them compiled."""
+"""A process that compiles the kernels of a run gives the same bits as one that finds them compiled."""
 
 import os
 import subprocess
 import sys
 
-CODE = """
+import pytest
+
+FITS = """
 import hashlib
 import numpy as np
 import xarray as xr
@@ -21,14 +23,47 @@ print({name: hashlib.md5(fits[name].values.tobytes()).hexdigest() for name in fi
 """
 
 
-def test_cold_and_warm_cache_agree_to_the_bit(tmp_path):
+TRANSPORT = """
+import hashlib
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from operando import transport
+
+grey = gaussian_filter(np.random.default_rng(0).standard_normal((40, 22, 24)), 2, mode="wrap")
+labels = (grey > np.quantile(grey, 0.3)).astype(int) + (grey > np.quantile(grey, 0.6))
+found = [
+    transport.tortuosity_map(labels, (12, 11, 40), phase=(1, 2)),
+    transport.effective_conductivity(labels, {0: 0.0, 1: 0.1, 2: 1.0}),
+    transport.potential_field(labels, {0: 0.01, 1: 0.1, 2: 1.0}),
+    transport.effective_stiffness(labels, {0: (0, 0), 1: (20, 0.3), 2: (150, 0.25)}),
+]
+print([{name: hashlib.md5(d[name].values.tobytes()).hexdigest() for name in d.data_vars} for d in found])
+"""
+
+FEATURES = """
+import hashlib
+import numpy as np
+import xarray as xr
+from operando.tomography.learn import FeatureSettings, pixel_features
+
+grey = np.random.default_rng(0).standard_normal((6, 40, 44)).astype(np.float32)
+image = xr.DataArray(grey, dims=("z", "y", "x"), attrs={"voxel_um": 1.0})
+found = [pixel_features(image, FeatureSettings(dimensions=n)) for n in (2, 3)]
+print("features", [hashlib.md5(one.values.tobytes()).hexdigest() for one in found])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "word"), [(FITS, "deviance"), (TRANSPORT, "tau_factor"), (FEATURES, "features")]
+)
+def test_cold_and_warm_cache_agree_to_the_bit(tmp_path, code, word):
     told = []
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=300,
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300,
             env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
         )  # fmt: skip
         told.append(done.stdout)
     assert list(tmp_path.rglob("*.nbc")), "nothing was compiled into the cache"
     assert told[0] == told[1]
-    assert "deviance" in told[0]
+    assert word in told[0]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-FAST = {"contract", "reassoc"}
+from ._levels import join_row, row_start
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def imbalance(inflow, sums):
-    """Spread of the flux over the slabs, (max - min) / |mean|; `sums` is the residual of each slab."""
+    """Spread of the flux over the planes, (max - min) / |mean|; `sums` (c,) is the residual of each slab."""
     flux = inflow
     lowest, highest, total = flux, flux, flux
     for z in range(len(sums)):
@@ -21,42 +21,59 @@ def imbalance(inflow, sums):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def inflow_of(at, u, source, low):
+def inflow_of(level, u, source, low):
+    """Current from the first electrode: sum of source - low u over the first cells, (a, b)."""
     total = 0.0
-    i = at
-    for y in range(low.shape[0]):
-        for x in range(low.shape[1]):
-            total += np.float64(source[y, x]) - np.float64(low[y, x]) * np.float64(u[i])
-            i += 1
+    for a in range(level[0]):
+        for b in range(level[1]):
+            first = u[(a + b) & 1, row_start(level, a, b)]
+            total += np.float64(source[a, b]) - np.float64(low[a, b]) * np.float64(first)
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def audit(shape, at, u, source, low, high, cz, cy, cx, flux):
-    """Flux across every plane (nz + 1,) and the dissipation sum of c (difference)^2, in float64, from the field itself.
+@njit(cache=True, nogil=True, error_model="numpy")
+def unpack(level, packed, out):
+    """A field of the first level as an array (a, b, c)."""
+    n = level[3]
+    for a in range(level[0]):
+        for b in range(level[1]):
+            i = row_start(level, a, b)
+            join_row(packed[0, i : i + n], packed[1, i : i + n], (a + b) & 1, out[a, b])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_faces(one, two, x, y, scale, flux, power):
+    """Flux and power of the faces between cells of potential one and two and conductivity x and y, all (c,)."""
+    for c in range(len(one)):
+        a, b = np.float64(x[c]), np.float64(y[c])
+        total = a + b
+        g = scale * 2 * a * b / (total if total > 0 else 1.0)
+        drop = np.float64(one[c]) - np.float64(two[c])
+        flux[c] += g * drop
+        power[c] += g * drop * drop
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def audit(k, scale, u, source, low, high, flux):
+    """Flux across every plane (c + 1,) and the dissipation sum of g (difference)^2, in float64, from k and u (a, b, c).
 
     The first electrode is at potential one where there is one (`low` > 0).
     """
-    nz, slab, nx = shape[0], shape[1] * shape[2], shape[2]
-    power = 0.0
-    for z in range(nz):
-        b, total = at + z * slab, 0.0
-        own, up, north, right = u[b : b + slab], u[b + slab :], u[b + nx :], u[b + 1 :]
-        c_up, c_north, c_right = cz[b:], cy[b:], cx[b:]
-        for i in range(slab):
-            value = np.float64(own[i])
-            dz, dy, dx = value - np.float64(up[i]), value - np.float64(north[i]), value - np.float64(right[i])
-            total += np.float64(c_up[i]) * dz
-            power += np.float64(c_up[i]) * dz * dz + np.float64(c_north[i]) * dy * dy
-            power += np.float64(c_right[i]) * dx * dx
-        flux[z + 1] = total
-    flux[0] = inflow_of(at, u, source, low)
-    i, last = at, at + (nz - 1) * slab
-    flux[nz] = 0
-    for y in range(shape[1]):
-        for x in range(nx):
-            power += np.float64(low[y, x]) * (1 - np.float64(u[i])) ** 2
-            power += np.float64(high[y, x]) * np.float64(u[last]) ** 2
-            flux[nz] += np.float64(high[y, x]) * np.float64(u[last])
-            i, last = i + 1, last + 1
-    return power
+    na, nb, nc = k.shape
+    power, unused, ends = np.zeros(nc), np.zeros(nc), 0.0
+    flux[:] = 0
+    for a in range(na):
+        for b in range(nb):
+            add_faces(u[a, b, :-1], u[a, b, 1:], k[a, b, :-1], k[a, b, 1:], scale[2], flux[1:nc], power[1:])
+            if a + 1 < na:
+                add_faces(u[a, b], u[a + 1, b], k[a, b], k[a + 1, b], scale[0], unused, power)
+            if b + 1 < nb:
+                add_faces(u[a, b], u[a, b + 1], k[a, b], k[a, b + 1], scale[1], unused, power)
+            first, last = np.float64(u[a, b, 0]), np.float64(u[a, b, nc - 1])
+            flux[0] += np.float64(source[a, b]) - np.float64(low[a, b]) * first
+            flux[nc] += np.float64(high[a, b]) * last
+            ends += np.float64(low[a, b]) * (1 - first) ** 2 + np.float64(high[a, b]) * last**2
+    total = ends
+    for c in range(nc):
+        total += power[c]
+    return total

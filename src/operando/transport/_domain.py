@@ -42,42 +42,48 @@ def between_electrodes(k: np.ndarray, spacing, tolerance: float, keep: bool = Fa
     k, fraction = _open_only(k)
     if not fraction:
         return NOTHING
-    scale = face_scale(spacing)
-    low, high = 2 * scale[0] * k[0], 2 * scale[0] * k[-1]
-    ramp = 1 - (np.arange(len(k)) + 0.5) / len(k)
-    return _solved(k, scale, low, low, high, ramp[:, None, None] * (k > 0), tolerance, fraction, keep)
+    scale = _last(face_scale(spacing))
+    low, high = 2 * scale[2] * k[..., 0], 2 * scale[2] * k[..., -1]
+    ramp = 1 - (np.arange(k.shape[2]) + 0.5) / k.shape[2]
+    return _solved(k, scale, low, low, high, ramp.astype(k.dtype), tolerance, fraction, keep)
 
 
 def from_current(k: np.ndarray, current: np.ndarray, spacing, tolerance: float) -> Flow:
     """Potential of `k` for a current (y, x) given to each voxel of the first slab; the last end is at zero."""
     k, fraction = _open_only(k)
-    scale = face_scale(spacing)
-    source = np.where(k[0] > 0, current, 0.0)
+    scale = _last(face_scale(spacing))
+    source = np.where(k[..., 0] > 0, current, 0.0)
     if not fraction or not source.any():
         return NOTHING
-    none, high = np.zeros_like(k[0]), 2 * scale[0] * k[-1]
-    return _solved(k, scale, source, none, high, np.zeros_like(k), tolerance, fraction, True)
+    high = 2 * scale[2] * k[..., -1]
+    return _solved(
+        k, scale, source, np.zeros_like(high), high, np.zeros(1, k.dtype), tolerance, fraction, True
+    )
+
+
+def _last(values: np.ndarray) -> np.ndarray:
+    """Axis 0, that of the flux, behind the others."""
+    return np.moveaxis(values, 0, -1) if values.ndim == 3 else np.roll(values, -1)
 
 
 def _open_only(k: np.ndarray) -> tuple[np.ndarray, float]:
-    """Conductivity with everything closed that does not lead from end to end; the share of voxels that is left."""
-    open_ = np.ascontiguousarray(k > 0).view(np.uint8)
-    before = np.count_nonzero(open_)
-    left = _percolation.percolating(open_) if before else 0
-    k = np.where(open_ > 0, k, 0) if left < before else k
-    return k, left / k.size
+    """Conductivity, axis 0 put last, with everything closed that does not lead from end to end; the share left."""
+    dtype = k.dtype if k.dtype.kind == "f" else np.dtype(np.float32)
+    k = np.ascontiguousarray(_last(k))
+    open_ = _percolation.percolating(k if k.dtype == bool else k > 0)
+    left = np.count_nonzero(open_)
+    return (open_.astype(dtype) if k.dtype == bool else np.where(open_, k, dtype.type(0))), left / k.size
 
 
 def _solved(k, scale, source, low, high, u0, tolerance, fraction, keep) -> Flow:
     """In float32; again in float64 if the rounding keeps the fluxes from agreeing (contrasts over some 10^4)."""
     peak = float(k.max())
-    inputs = (k / peak, source / peak, low / peak, high / peak, u0)
+    uniform = bool(((k == 0) | (k == peak)).all())
+    inputs = (k if peak == 1 else k / peak, scale, source / peak, low / peak, high / peak, u0 * (k > 0))
     flow = NOTHING
     for dtype in (np.float32, np.float64):
-        kk, inlet, first, last, guess = (np.ascontiguousarray(a, dtype) for a in inputs)
-        u, flux, power, steps, falls = _kernels.solve(
-            kk, scale, inlet, first, last, guess, 0.9 * tolerance, MOST_STEPS
-        )
+        arrays = [np.ascontiguousarray(a, dtype) for a in inputs]
+        u, flux, power, steps, falls = _kernels.solve(*arrays, 0.9 * tolerance, MOST_STEPS, uniform)
         flow = _judged(u, flux, power, steps, falls, source / peak, low, peak, tolerance, fraction)
         if flow.converged:
             break
@@ -88,15 +94,17 @@ def _judged(u, flux, power, steps, falls, source, low, peak, tolerance, fraction
     mean = abs(flux.mean())
     spread = float(np.ptp(flux) / mean) if mean > 0 else np.inf
     given = not low.any()
-    value = 2 * float((source * u[0].astype(float)).sum()) - power if given else power
+    value = 2 * float((source * u[..., 0].astype(float)).sum()) - power if given else power
     err = _energy_left(falls) + 1e-7 * abs(value)
     converged = bool(spread < tolerance)
-    return Flow(float(value * peak), float(err * peak), spread, int(steps), fraction, converged, u)
+    return Flow(
+        float(value * peak), float(err * peak), spread, int(steps), fraction, converged, np.moveaxis(u, -1, 0)
+    )
 
 
 def _energy_left(falls: np.ndarray) -> float:
     """Energy that further steps would still take: a geometric series after the last fall."""
-    if not falls[3] > 0 or not np.isfinite(falls).all():
-        return float(falls[0])
+    if not (falls[3] > 0 and falls[0] >= 0) or not np.isfinite(falls).all():
+        return abs(float(falls[0]))
     ratio = min((falls[0] / falls[3]) ** (1 / 3), 0.95)
     return float(falls[0] * ratio / (1 - ratio))

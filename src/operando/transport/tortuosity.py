@@ -123,7 +123,7 @@ def _factors(jobs, absent, dims, shape, tolerance: float, workers: int, where: s
         (open_, spacing), skip = job
         if skip:
             return _domain.NOTHING, np.nan, np.nan
-        flow = _domain.between_electrodes(open_.astype(np.float32), spacing, tolerance)
+        flow = _domain.between_electrodes(open_, spacing, tolerance)
         return flow, conductance_factor(open_.shape, spacing), np.count_nonzero(open_) / open_.size
 
     with ThreadPoolExecutor(max(1, workers)) as pool:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def differences_2d(g):
     """Gradient magnitude, second differences (yy, yx, xx) and products of the gradient, within slices (z, y, x)."""
     nz, ny, nx = g.shape
@@ -31,7 +31,7 @@ def differences_2d(g):
     return gradient, second, products
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def differences_3d(g):
     """Gradient magnitude, second differences (zz, zy, zx, yy, yx, xx) and products of the gradient."""
     nz, ny, nx = g.shape
