@@ -83,7 +83,9 @@ def _solved(k, scale, source, low, high, u0, tolerance, fraction, keep) -> Flow:
     flow = NOTHING
     for dtype in (np.float32, np.float64):
         arrays = [np.ascontiguousarray(a, dtype) for a in inputs]
-        u, flux, power, steps, falls = _kernels.solve(*arrays, 0.9 * tolerance, MOST_STEPS, uniform)
+        u, flux, power, steps, falls = _kernels.solve(
+            *arrays, tolerance=0.9 * tolerance, most=MOST_STEPS, uniform=uniform
+        )
         flow = _judged(u, flux, power, steps, falls, source / peak, low, peak, tolerance, fraction)
         if flow.converged:
             break

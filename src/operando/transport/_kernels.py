@@ -165,7 +165,7 @@ def iterate(table, uniform, scale, faces, diagonal, inverse, u0, source, low, to
     return u, steps
 
 
-def solve(k, scale, source, low, high, u0, tolerance: float, most: int, uniform: bool):
+def solve(k, scale, source, low, high, u0, *, tolerance: float, most: int, uniform: bool):
     """Potential (a, b, c) of a domain between two electrodes, the last axis from the source to the ground.
 
     k         (a, b, c) conductivity, float32 or float64; zero: blocked (must not cut the domain in two)
