@@ -53,4 +53,5 @@ def test_paths_of_each_part_hold_from_the_common_folder(folder):
     assert experiment.compton.tomogram.file == str(folder / "coin" / "ct.h5")
     assert experiment.compton.states[1].regions[2] == str(folder / "coin" / "b3.h5")
     assert experiment.lithium.ring == "LCO003"
+    assert experiment.compton.other_cell  # the cycler is that of the film
     assert experiment.phases["Ti"].a == pytest.approx(2.951)

@@ -67,7 +67,12 @@ def _all_twins(terminal, folder: Path, seed: int) -> Path:
                 _simulate_other(terminal, part, "demo", partial, seed, "", {})
             partial.rename(folder / part)
         terminal.say("twin", str(folder / part))
-    model = {"family": "perp", "steps": [{"hold": 4.3, "hours": 2.3}], "blur_um": 0.9}
+    model = {
+        "family": "perp",
+        "steps": [{"hold": 4.3, "hours": 2.3}],
+        "conductivity_S_per_cm": 1.25e-6,
+        "blur_um": 2.5,
+    }
     file = folder / "experiment.toml"
     file.write_text(joined(folder, ALL, "Three twins: film, symmetric cell, coin cell", film_model=model))
     return file

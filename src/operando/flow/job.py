@@ -62,9 +62,13 @@ def run(
         table = electrochemistry(job, groups)
         impedance(job, groups)
         for section, recipe in RECIPES.items():
-            if getattr(experiment, section) is not None:
+            asked = getattr(experiment, section)
+            if asked is not None:
                 module, _, function = recipe.partition(":")
-                getattr(import_module(f"operando.flow.{module}"), function)(job, groups, table)
+                own = (
+                    None if getattr(asked, "other_cell", False) else table
+                )  # the record is of the first cell
+                getattr(import_module(f"operando.flow.{module}"), function)(job, groups, own)
         joint(job, groups)
         for note in job.notes:
             log.info("to look at: %s", note)

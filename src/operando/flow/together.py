@@ -15,14 +15,18 @@ from .toml_text import to_toml
 def joined(folder: Path, parts: Sequence[tuple[str, Sequence[str]]], title: str, **more: Any) -> str:
     """TOML of an experiment that takes `sections` of `folder`/<part>/experiment.toml, for each (part, sections).
 
-    Sections that this version does not know are left out. `more` are further sections as plain data.
+    The parts are different cells: only the first is joined with its cycler, the others say `other_cell`. Sections that
+    this version does not know are left out. `more` are further sections as plain data.
     """
     data: dict[str, Any] = {"title": title}
     for part, sections in parts:
         own = tomllib.loads((folder / part / "experiment.toml").read_text(encoding="utf-8"))
         for name in sections:
             if name in own and name in Experiment.model_fields:
-                data[name] = _moved(own[name], _kind(name), part)
+                kind = _kind(name)
+                data[name] = _moved(own[name], kind, part)
+                if part != parts[0][0] and kind is not None and "other_cell" in kind.model_fields:
+                    data[name]["other_cell"] = True
     return to_toml(data | {k: v for k, v in more.items() if k in Experiment.model_fields})
 
 

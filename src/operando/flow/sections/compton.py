@@ -71,6 +71,7 @@ class ComptonSection(Section):
     correct_angle: Switch = True
     absorption: Switch = True
     block: Annotated[Whole, Field(ge=1, le=80)] = 4
+    other_cell: Switch = False
 
     @model_validator(mode="after")
     def references(self):

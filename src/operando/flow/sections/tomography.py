@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Whole, Word
+from .base import Number, Positive, Section, Switch, Whole, Word
 
 Rows = Annotated[Whole, Field(ge=0)]
 
@@ -63,6 +63,7 @@ class TomographySection(Section):
     blur_um: Positive | None = None
     margin_um: Annotated[Number, Field(ge=0)] | None = None
     window: Annotated[Whole, Field(ge=7, le=201)] = 17
+    other_cell: Switch = False
 
     @model_validator(mode="after")
     def one_source(self):

@@ -32,10 +32,15 @@ def chapter(results: Results) -> Chapter | None:
             figures.profiles(groups["compton/profiles"]),
             figures.spectra(groups["compton/spectra"], groups["compton/lines"]),
         ],
-        tables=[_table(states, groups)],
+        tables=[_table(states, {} if _apart(results.experiment) else groups)],
         doubts=[_drift(states), _registered(groups["compton"])],
         checks=[figures.drift(states)],
     )  # fmt: skip
+
+
+def _apart(experiment: dict) -> bool:
+    """Whether tomography and Compton images are of different cells."""
+    return any((experiment.get(name) or {}).get("other_cell") for name in ("tomography", "compton"))
 
 
 def _measured(states: xr.Dataset, spectra: xr.Dataset) -> str:

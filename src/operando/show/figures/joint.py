@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..style import SERIES, Exhibit, panel, sheet, styled
-from ..text import pretty, scaled, time_unit
+from ..style import RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
+from ..text import axis_label, pretty, scaled, time_unit
 
-MOST = 10
+MOST, MOST_ASKED = 10, 9
 #: units that take a prefix
 ELECTRICAL = ("A", "mA", "V", "mV", "mAh")
 
@@ -67,3 +67,57 @@ def _in_turn(paths: list[str]) -> list[str]:
         by.setdefault(path.split("/")[1], []).append(path)
     ranked = sorted(paths, key=lambda path: by[path.split("/")[1]].index(path))[:MOST]
     return [path for technique in by for path in by[technique] if path in ranked]
+
+
+@styled
+def asked(relations: xr.Dataset, series: dict[str, xr.Dataset]) -> Exhibit:
+    """One panel a relation: the second quantity against the first at common times, coloured by time, with its line."""
+    by = {path.split("/", 2)[2]: one for path, one in series.items()}
+    names = [str(name) for name in relations["pair"].values][:MOST_ASKED]
+    across = 3
+    down = -(-len(names) // across)
+    figure = sheet(0.25 + 2.15 * down)
+    tables = []
+    for k, name in enumerate(names):
+        on, of = (by[part] for part in name.split(" · "))
+        one = relations.isel(pair=k)
+        axes = panel(figure, 0.6 + 2.45 * (k % across), 0.5 + 2.15 * (down - 1 - k // across), 1.75, 1.35)
+        tables.append(_scatter(axes, on, of, one).assign(relation=str(one["relation"].item()), pair=name))
+        axes.set_xlabel(_named(name.split(" · ")[0], on), fontsize=6.5)
+        axes.set_ylabel(_named(name.split(" · ")[1], of), fontsize=6.5)
+        axes.set_title(str(one["relation"].item()), fontsize=7)
+    return Exhibit(
+        "together-asked", "What one technique says of another",
+        "Two quantities of different techniques at their common times, dark to light in time, with 1σ errors where "
+        "they are known; line: least squares; dashed: what is due where that is known.",
+        "Scatter of pairs of quantities with fitted lines.", figure, pd.concat(tables),
+    )  # fmt: skip
+
+
+def _scatter(axes, on: xr.Dataset, of: xr.Dataset, one: xr.Dataset) -> pd.DataFrame:
+    """Draw one relation at the times of the coarser series; returns what is drawn."""
+    coarse, fine = (on, of) if on.sizes["time"] <= of.sizes["time"] else (of, on)
+    good = np.isfinite(fine["value"].values)
+    time = coarse["time"].values
+    inside = (time >= fine["time"].values[good].min()) & (time <= fine["time"].values[good].max())
+    other = [
+        np.interp(time, fine["time"].values[good], fine[key].values[good]) for key in ("value", "value_err")
+    ]
+    mine = [coarse[key].values for key in ("value", "value_err")]
+    (x, dx), (y, dy) = (mine, other) if coarse is on else (other, mine)
+    shown = inside & np.isfinite(x) & np.isfinite(y)
+    x, dx, y, dy, time = (v[shown] for v in (x, dx, y, dy, time))
+    axes.errorbar(x, y, np.nan_to_num(dy), np.nan_to_num(dx), fmt="none", ecolor=RULE, elinewidth=0.7)
+    axes.scatter(x, y, c=time, cmap="viridis", s=8, zorder=3)
+    ends = np.array([x.min(), x.max()])
+    axes.plot(ends, y.mean() + float(one["slope"]) * (ends - x.mean()), color=SERIES[1], lw=1)
+    if np.isfinite(float(one["slope_due"])):
+        axes.plot(
+            ends, y[np.argmin(x)] + float(one["slope_due"]) * (ends - ends[0]), color=SOFT, lw=0.8, ls="--"
+        )
+    axes.locator_params(nbins=4)
+    return pd.DataFrame({"time (s)": time, "first": x, "first error": dx, "second": y, "second error": dy})
+
+
+def _named(name: str, one: xr.Dataset) -> str:
+    return axis_label(name, str(one["value"].attrs.get("units", "")))
