@@ -25,6 +25,7 @@ from .sections import (
     Section,
     SymmetricModelSection,
     TomographySection,
+    TransportSection,
     XrdSection,
 )  # fmt: skip
 from .toml_lines import describe, line_of
@@ -44,6 +45,7 @@ class Experiment(Section):
     compton: ComptonSection | None = None
     ebsd: EbsdSection | None = None
     tomography: TomographySection | None = None
+    transport: TransportSection | None = None
     film_model: FilmModelSection | None = None
     symmetric_model: SymmetricModelSection | None = None
 

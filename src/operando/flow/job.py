@@ -30,6 +30,7 @@ log = logging.getLogger("operando.flow")
 RECIPES = {
     "xrd": "microxrd:micro_xrd",
     "tomography": "tomography:tomography",
+    "transport": "transport:transport_of_volumes",
     "compton": "compton_imaging:compton_imaging",
     "ebsd": "ebsd:ebsd",
     "film_model": "film_model:film_model",

@@ -9,7 +9,7 @@ _HOME = {
     "stiffness": ["effective_stiffness", "isotropic_stiffness"],
     "bounds": ["conductivity_bounds", "modulus_bounds"],
     "domains": ["polycrystal", "pore_size"],
-    "factors": ["microstructure_factors", "compare_with_synthetic"],
+    "factors": ["microstructure_factors", "compare_with_synthetic", "synthetic_pair", "compare_pairs"],
     "constriction": ["Slab", "contact_current", "constriction_series"],
 }
 

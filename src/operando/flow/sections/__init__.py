@@ -10,10 +10,11 @@ from .film_model import FilmModelSection
 from .lithium import LithiumSection
 from .symmetric_model import SymmetricModelSection
 from .tomography import TomographySection
+from .transport import TransportSection
 from .xrd import GridSection, RingSection, XrdSection
 
 __all__ = [
     "CellSection", "ComptonSection", "CyclerSection", "EbsdSection", "EpitaxySection", "FilmModelSection",
     "GridSection", "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection", "RingSection",
-    "Section", "SymmetricModelSection", "TomographySection", "XrdSection",
+    "Section", "SymmetricModelSection", "TomographySection", "TransportSection", "XrdSection",
 ]  # fmt: skip

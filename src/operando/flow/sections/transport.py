@@ -1,0 +1,92 @@
+"""[transport]: what segmented volumes conduct, how they obstruct, how stiff they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Number, Positive, Section, Switch, Whole, Word
+
+Share = Annotated[Number, Field(ge=0)]
+Index = Annotated[Whole, Field(ge=0)]
+
+
+class SolidSection(Section):
+    """One phase: its label in the volumes, what it conducts, how stiff it is; a pore has neither."""
+
+    label: Annotated[Whole, Field(ge=0, le=65_535)]
+    conductivity_mS_per_cm: Share = 0.0
+    young_GPa: Share = 0.0
+    poisson: Annotated[Number, Field(gt=-1, lt=0.5)] = 0.25
+
+
+class SyntheticSection(Section):
+    """Isotropic polycrystals of this grain size, alike in porosity and pore size, that cubes are compared with."""
+
+    grain_um: Positive
+    boundary_voxels: Share = 1.0
+    pores_at: Literal["anywhere", "boundary"] = "anywhere"
+    seeds: Annotated[Whole, Field(ge=2, le=100)] = 4
+
+
+class HotSpotSection(Section):
+    """A disc in the middle of the first face with `times` the current density of what is around it."""
+
+    diameter_um: Positive
+    times: Annotated[Number, Field(gt=1)] = 10.0
+
+
+class TransportSection(Section):
+    """Label volumes in the order of the report, or the solid under an interface of `[tomography]`."""
+
+    patterns: ClassVar = ("labels",)
+
+    labels: Word | list[Word] | None = None
+    names: list[Annotated[str, Field(pattern=r"^[^/]+$", min_length=1)]] | None = None
+    dataset: Word | None = None
+    voxel_um: Positive | None = None
+    interface: Literal["bottom", "top"] = "bottom"
+    depth_um: Positive = 100.0
+    phases: dict[Word, SolidSection] = Field(
+        default={"pore": SolidSection(label=0), "solid": SolidSection(label=1, conductivity_mS_per_cm=1.0)}
+    )
+    bulk: Word | None = None
+    outside: Index | None = None
+    rows: Annotated[list[Index], Field(min_length=2, max_length=2)] | None = None
+    region: Annotated[list[Index], Field(min_length=4, max_length=4)] | None = None
+    domain_um: tuple[Positive, Positive, Positive] | None = (25.0, 25.0, 100.0)
+    cube_um: Positive | None = 100.0
+    cubes: Annotated[Whole, Field(ge=1, le=100)] = 3
+    synthetic: SyntheticSection | None = None
+    hot_spot: HotSpotSection | None = None
+    stiffness: Switch = True
+    tolerance: Annotated[Number, Field(ge=1e-6, lt=0.5)] = 0.01
+    seed: Index = 1
+
+    @model_validator(mode="after")
+    def phases_serve(self):
+        labels = [phase.label for phase in self.phases.values()]
+        if len(set(labels)) < len(labels):
+            raise ValueError("phases: two phases have one label")
+        if self.outside in labels:
+            raise ValueError(f"outside: {self.outside} is the label of a phase")
+        if not any(phase.conductivity_mS_per_cm for phase in self.phases.values()):
+            raise ValueError("phases: none conducts; give one conductivity_mS_per_cm")
+        if self.bulk is not None and self.bulk not in self.phases:
+            raise ValueError(f"bulk: {self.bulk!r} is not among the phases")
+        if not self.phases[self.bulk_name].conductivity_mS_per_cm:
+            raise ValueError(f"bulk: {self.bulk_name!r} does not conduct")
+        if self.synthetic is not None and not set(labels) <= {0, 1, 2}:
+            raise ValueError("synthetic: labels must be 0 (pore), 1 (grain), 2 (boundary) to be compared")
+        return self
+
+    @property
+    def bulk_name(self) -> str:
+        """The dense material that factors are relative to: as said, else what conducts best."""
+        return self.bulk or max(self.phases, key=lambda name: self.phases[name].conductivity_mS_per_cm)
+
+    @property
+    def conducting(self) -> list[int]:
+        """Labels of the phases that conduct."""
+        return [phase.label for phase in self.phases.values() if phase.conductivity_mS_per_cm]

@@ -1,0 +1,238 @@
+"""The transport recipe: label volumes to tortuosity maps, conductivity, microstructure factors, a hot spot."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from operando import transport
+from operando.core.errors import ExperimentError
+from operando.core.flags import Flag
+from operando.transport.tortuosity import CONVENTION
+
+from .sections.transport import TransportSection
+from .transport_source import LabelVolume, from_files
+from .transport_stages import (
+    conductivities,
+    moduli,
+    shares_of,
+    transport_conductivity,
+    transport_factors,
+    transport_hot_spot,
+    transport_map,
+    transport_pair,
+)
+
+if TYPE_CHECKING:
+    from .running import Run
+
+DRAWS = 400  # of domains, for the error of a median
+
+
+def transport_of_volumes(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:
+    """Put the groups of `transport` (see docs/decisions/0002) into `groups`."""
+    section = job.experiment.transport
+    assert section is not None
+    if section.labels is not None:
+        volumes = from_files(section)
+    elif job.experiment.tomography is not None:
+        from .transport_solid import from_tomography
+
+        volumes = from_tomography(job, section, groups)
+    else:
+        raise ExperimentError(
+            "neither label volumes nor [tomography] are given", where="transport.labels",
+            fix='Write labels = "segmented.h5".',
+        )  # fmt: skip
+    parts = [of_one(job, section, volume, groups) for volume in volumes]
+    names = xr.DataArray([v.name for v in volumes], dims="volume", name="volume")
+    summary = xr.concat(parts, names, combine_attrs="override", coords="minimal", compat="override")
+    groups["transport"] = summary.assign_attrs(about(section))
+    compared = compare_maps([v.name for v in volumes], groups)
+    if compared is not None:
+        groups["transport/compare"] = compared
+
+
+def about(section: TransportSection) -> dict:
+    """Settings that the numbers depend on."""
+    return {
+        "convention": CONVENTION, "bulk": section.bulk_name, "tolerance": section.tolerance,
+        "domain_um": list(section.domain_um or ()), "cube_um": section.cube_um or np.nan,
+        "grain_um": section.synthetic.grain_um if section.synthetic else np.nan,
+    }  # fmt: skip
+
+
+def of_one(
+    job: Run, section: TransportSection, volume: LabelVolume, groups: dict[str, xr.Dataset]
+) -> xr.Dataset:
+    """All of one volume; its groups go into `groups`, its summary is returned."""
+    shares = shares_of(volume, [p.label for p in section.phases.values()])
+    about_share = {"units": "1", "long_name": "share of each phase"}
+    found = xr.Dataset({"share": ("phase", shares, about_share)}, {"phase": list(section.phases)})
+    if section.domain_um is not None:
+        one = tortuosity(job, section, volume)
+        groups[f"transport/map/{volume.name}"] = one
+        found = found.merge(of_map(one, np.random.default_rng(section.seed)))
+    pairs = tuple(conductivities(section).items())
+    if volume.unknown is None:
+        job.listener.say("transport", f"{volume.name}: conductivity along x, y, z")
+        settings = {"conductivity": pairs, "tolerance": section.tolerance}
+        whole = job.stages.stage(transport_conductivity, {"volume": volume}, settings)
+        found = found.merge(whole.rename(flag="conductivity_flag", percolates="conducts"))
+        note_flags(job, whole["flag"], f"{volume.name}: conductivity")
+    else:
+        job.notes.append(
+            f"transport: {volume.name} has an outside: no conductivity of the whole volume is given"
+        )
+    if section.cube_um is not None:
+        cubes = volume.cubes(section.cube_um, section.cubes)
+        if not cubes:
+            job.notes.append(
+                f"transport: no cube of {section.cube_um:g} um of {volume.name} is free of the outside"
+            )
+        else:
+            of_cubes(job, section, volume, cubes, groups)
+    return found
+
+
+def tortuosity(job: Run, section: TransportSection, volume: LabelVolume) -> xr.Dataset:
+    domain = volume.voxels(section.domain_um or (), "domain_um")
+    counts = [n // m for n, m in zip(volume.labels.shape[::-1], domain, strict=True)]
+    job.listener.say("transport", f"{volume.name}: tortuosity of {np.prod(counts)} domains")
+    settings = {"phase": tuple(section.conducting), "domain": domain, "tolerance": section.tolerance}
+    one = job.stages.stage(transport_map, {"volume": volume}, settings)
+    note_flags(job, one["flag"], f"{volume.name}: tortuosity")
+    return one
+
+
+def note_flags(job: Run, flag: xr.DataArray, what: str) -> None:
+    bad = int((flag.values & int(Flag.NOT_CONVERGED) != 0).sum())
+    if bad:
+        job.notes.append(f"transport, {what}: {bad} solves did not converge (contrast over 10^8?)")
+
+
+def of_map(one: xr.Dataset, rng: np.random.Generator) -> xr.Dataset:
+    """Median and quartiles of the tortuosity factor over the domains, those that do not percolate counted as infinite.
+
+    The error of the median is that of the choice of domains: half the 16-84 % range of medians of draws with
+    replacement (domains taken as independent).
+    """
+    tau = one["tau_factor"].values.ravel()
+    tau = tau[~np.isnan(tau)]
+    meta = {"units": "1"}
+    names = {"tau_low": 25, "tau_median": 50, "tau_high": 75}
+    blocked = float(np.isinf(tau).mean()) if tau.size else np.nan
+    values = {n: np.percentile(tau, q, method="nearest") if tau.size else np.nan for n, q in names.items()}
+    found = {n: ((), v, {**meta, "long_name": f"{q} % of the domains are below"})
+             for (n, v), q in zip(values.items(), names.values(), strict=True)}  # fmt: skip
+    draws = (
+        np.percentile(rng.choice(tau, (DRAWS, tau.size)), 50, axis=1, method="nearest")
+        if tau.size
+        else np.array([np.nan])
+    )
+    low, high = np.percentile(draws, [16, 84], method="nearest")
+    error = (high - low) / 2 if np.isfinite(low + high) else np.nan
+    found["tau_median_err"] = (
+        (),
+        error,
+        {**meta, "long_name": "error of the median by the choice of domains"},
+    )
+    found["blocked"] = ((), blocked, {**meta, "long_name": "share of domains that do not percolate"})
+    found["domains"] = ((), tau.size, {**meta, "long_name": "domains that are inside of the sample"})
+    return xr.Dataset(found)
+
+
+def of_cubes(
+    job: Run,
+    section: TransportSection,
+    volume: LabelVolume,
+    cubes: list[LabelVolume],
+    groups: dict[str, xr.Dataset],
+) -> None:
+    """Factors of the cubes, their comparison with synthetic ones, and the hot spot in the first."""
+    pairs, stiff = tuple(conductivities(section).items()), moduli(section)
+    young = None if stiff is None else tuple(stiff.items())
+    settings = {"conductivity": pairs, "moduli": young}
+    bulk = section.phases[section.bulk_name].label
+    each = []
+    for n, cube in enumerate(cubes):
+        job.listener.progress(f"transport {volume.name}, factors", n, len(cubes))
+        each.append(job.stages.stage(transport_factors, {"volume": cube}, {**settings, "bulk": bulk}))
+    groups[f"transport/cubes/{volume.name}"] = over_cubes(each)
+    if section.synthetic is not None:
+        groups[f"transport/synthetic/{volume.name}"] = synthetic(job, section, volume.name, cubes, settings)
+    if section.hot_spot is not None:
+        hot_spot(job, section.hot_spot.model_dump(), volume.name, cubes, pairs, groups)
+
+
+def hot_spot(job: Run, spot: dict, name: str, cubes: list[LabelVolume], pairs: tuple, groups: dict) -> None:
+    """The field under a hot spot in the first cube that conducts."""
+    for cube in cubes:
+        field = job.stages.stage(transport_hot_spot, {"volume": cube}, {"conductivity": pairs, **spot})
+        if "refused" not in field.attrs:
+            groups[f"transport/field/{name}"] = field.assign_attrs(cube=cube.name)
+            return
+    job.notes.append(f"transport, {name}: no field of a hot spot: {field.attrs['refused']}")
+
+
+def over_cubes(each: list[xr.Dataset]) -> xr.Dataset:
+    """Cubes side by side over `cube`, with mean and the error of the mean from their scatter (NaN for one cube)."""
+    found = xr.concat([e.drop_attrs(deep=False) for e in each], "cube")
+    for name in [str(n) for n in found.data_vars if not str(n).endswith("_err")]:
+        attrs = found[name].attrs
+        found[f"{name}_mean"] = found[name].mean("cube").assign_attrs(attrs)
+        spread = found[name].std("cube", ddof=1) if len(each) > 1 else found[f"{name}_mean"] * np.nan
+        about = {**attrs, "long_name": "error of the mean by the scatter of the cubes"}
+        found[f"{name}_mean_err"] = (spread / np.sqrt(len(each))).assign_attrs(about)
+    return found
+
+
+def synthetic(
+    job: Run, section: TransportSection, name: str, cubes: list[LabelVolume], settings: dict
+) -> xr.Dataset:
+    """`transport.compare_pairs`: every seed is compared with one of the cubes, in turn."""
+    how = section.synthetic
+    assert how is not None
+    steps = cubes[0].voxel_um
+    if np.ptp(steps) > 1e-3 * steps[0]:
+        raise ExperimentError(
+            f"the voxels of {name} are not cubes: {steps} um", where="transport.synthetic",
+            fix="Resample the volume, or leave synthetic out.",
+        )  # fmt: skip
+    pairs = []
+    for n in range(max(how.seeds, len(cubes))):
+        job.listener.progress(f"transport {name}, synthetic", n, how.seeds)
+        more = {"grain_um": how.grain_um, "boundary": how.boundary_voxels, "pores_at": how.pores_at,
+                "seed": (section.seed, n)}  # fmt: skip
+        pairs.append(
+            job.stages.stage(transport_pair, {"volume": cubes[n % len(cubes)]}, {**settings, **more})
+        )
+    return transport.compare_pairs(pairs)
+
+
+def compare_maps(names: list[str], groups: dict[str, xr.Dataset]) -> xr.Dataset | None:
+    """Do two volumes differ in tortuosity? Mann-Whitney test of their domains; infinite ones rank as the largest."""
+    from scipy.stats import mannwhitneyu
+
+    tau = {
+        n: groups[f"transport/map/{n}"]["tau_factor"].values.ravel()
+        for n in names
+        if f"transport/map/{n}" in groups
+    }
+    tau = {n: t[~np.isnan(t)] for n, t in tau.items()}
+    pairs = [(a, b) for a, b in combinations(tau, 2) if tau[a].size and tau[b].size]
+    if not pairs:
+        return None
+    tests = [mannwhitneyu(tau[b], tau[a]) for a, b in pairs]
+    larger = [t.statistic / (tau[a].size * tau[b].size) for t, (a, b) in zip(tests, pairs, strict=True)]
+    return xr.Dataset(
+        {
+            "p_value": ("pair", [t.pvalue for t in tests], {"units": "1", "long_name": "Mann-Whitney, two-sided"}),
+            "larger": ("pair", larger, {
+                "units": "1", "long_name": "chance that a domain of the second has the larger factor"}),
+        },
+        {"pair": [f"{b} − {a}" for a, b in pairs]},
+    )  # fmt: skip

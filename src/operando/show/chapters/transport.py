@@ -1,0 +1,166 @@
+"""Transport and stiffness of segmented volumes in the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from operando.show.figures import transport as figures
+from operando.show.table import Table
+from operando.show.text import listed, number, plural, with_error
+
+from .chapter import Chapter
+
+if TYPE_CHECKING:
+    from operando.flow.results import Results
+
+UNUSUAL = 3.0  # |z| of an imaged factor among synthetic ones
+
+
+def chapter(results: Results) -> Chapter | None:
+    """Tortuosity maps, conductivity, factors, hot spot; None without label volumes."""
+    groups = results.groups
+    if "transport" not in groups:
+        return None
+    summary = groups["transport"]
+    names = [str(name) for name in summary["volume"].values]
+    kind = {
+        what: {n: groups[f"transport/{what}/{n}"] for n in names if f"transport/{what}/{n}" in groups}
+        for what in ("map", "cubes", "synthetic", "field")
+    }
+    found = Chapter("transport", "Transport and stiffness of the microstructure")
+    found.measured.append(f"Label volumes: {listed([_made_of(summary, n) for n in names])}.")
+    for name in names:
+        one = summary.sel(volume=name)
+        found.findings += [
+            *_tortuosity(one, name),
+            *_conductivity(one, name),
+            *_unusual(kind["synthetic"], name),
+        ]
+    if "transport/compare" in groups:
+        found.findings += _differences(groups["transport/compare"])
+    if kind["map"]:
+        found.figures += [figures.maps(kind["map"]), figures.distribution(kind["map"])]
+    if kind["cubes"]:
+        found.figures.append(figures.factors(kind["cubes"], kind["synthetic"]))
+        found.tables.append(_table(kind["cubes"]))
+    if kind["field"]:
+        found.figures.append(figures.hot_spot(kind["field"]))
+    found.doubts += _doubts(summary, kind)
+    return found
+
+
+def _made_of(summary: xr.Dataset, name: str) -> str:
+    shares = summary["share"].sel(volume=name)
+    told = [
+        f"{100 * float(s):.1f} % {p}" for p, s in zip(summary["phase"].values, shares.values, strict=True)
+    ]
+    return f"{name} ({', '.join(told)})"
+
+
+def _tortuosity(one: xr.Dataset, name: str) -> list[str]:
+    if "tau_median" not in one or not int(one["domains"]):
+        return []
+    blocked, count = float(one["blocked"]), int(one["domains"])
+    words = f"{name}: " + (
+        f"{100 * blocked:.0f} % of {plural(count, 'domain')} have no path from face to face; "
+        if blocked
+        else ""
+    )
+    median, error = float(one["tau_median"]), float(one["tau_median_err"])
+    if not np.isfinite(median):
+        return [words + "the median tortuosity factor is infinite."]
+    value = with_error(median, error) if error > 0 else number(median, 4)
+    high = float(one["tau_high"])
+    upper = number(high, 3) if np.isfinite(high) else "infinite"
+    return [
+        words
+        + f"the median tortuosity factor is {value} (middle half: {number(float(one['tau_low']), 3)} to {upper})."
+    ]
+
+
+def _conductivity(one: xr.Dataset, name: str) -> list[str]:
+    if "conductivity" not in one or not np.isfinite(one["conductivity"].values).all():
+        return []
+    told = [f"{number(float(one['conductivity'].sel(direction=d)), 4)} along {d}" for d in "xyz"]
+    low, high = one["hashin_shtrikman_bounds"].values
+    return [
+        f"{name}: the whole volume conducts {listed(told)} mS/cm; an isotropic mixture of its phases lies between "
+        f"{number(float(low), 3)} and {number(float(high), 3)} mS/cm."
+    ]
+
+
+def _unusual(synthetic: dict[str, xr.Dataset], name: str) -> list[str]:
+    """Directions in which the image differs from isotropic synthetic structures alike in porosity and sizes."""
+    if name not in synthetic:
+        return []
+    one, told = synthetic[name], []
+    for what, words in (("conductivity_factor", "conductivity"), ("young_factor", "stiffness")):
+        if what in one:
+            z = one[f"{what}_z"].sel(direction=list("xyz")).values
+            told += [f"its {words} along {d} is {'lower' if v < 0 else 'higher'} (z = {v:+.1f})"
+                     for d, v in zip("xyz", z, strict=True) if abs(v) > UNUSUAL]  # fmt: skip
+    alike = "synthetic isotropic polycrystals of its porosity, pore size and grain size"
+    return [
+        f"{name}, beside {alike}: {listed(told)}." if told else f"{name} is like {alike} within their spread."
+    ]
+
+
+def _differences(compare: xr.Dataset) -> list[str]:
+    found = []
+    for pair in map(str, compare["pair"].values):
+        p, larger = (float(compare[n].sel(pair=pair)) for n in ("p_value", "larger"))
+        word = "differ" if p < 0.05 else "do not differ significantly"
+        found.append(
+            f"{pair}: the tortuosity factors {word} (p = {number(p, 2)}); a domain of the first named has the "
+            f"larger one with a chance of {100 * larger:.0f} %."
+        )
+    return found
+
+
+def _table(cubes: dict[str, xr.Dataset]) -> Table:
+    rows = []
+    for name, one in cubes.items():
+        for d in "xyz":
+            row = [name, d]
+            for what, digits in (("conductivity_factor", ""), ("young_factor", ""), ("young_modulus", "GPa")):
+                row.append(_cell(one, what, d, digits))
+            rows.append(row)
+    columns = ["volume", "along", "conductivity / bulk", "Young's modulus / bulk", "Young's modulus"]
+    note = "Mean of the cubes with the standard error by their scatter; one cube: its numerical error."
+    return Table("transport-factors", "Microstructure factors", columns, rows, note)
+
+
+def _cell(one: xr.Dataset, what: str, direction: str, unit: str) -> str:
+    if what not in one:
+        return "·"
+    value, error = (float(one[f"{what}_mean{end}"].sel(direction=direction)) for end in ("", "_err"))
+    if not np.isfinite(error):
+        error = float(one[f"{what}_err"].sel(direction=direction).isel(cube=0))
+    return with_error(value, error, unit) if error > 0 else f"{number(value, 4)} {unit}".strip()
+
+
+def _doubts(summary: xr.Dataset, kind: dict[str, dict[str, xr.Dataset]]) -> list[str]:
+    found = []
+    if kind["map"]:
+        worst = max(
+            float(
+                np.nanmax(
+                    (o["tau_factor_err"] / o["tau_factor"]).where(o["percolates"] == 1).fillna(0).values
+                )
+            )
+            for o in kind["map"].values()
+        )
+        found.append(
+            f"Fluxes through all planes of a domain agree within {100 * float(summary.attrs['tolerance']):g} %; "
+            f"the numerical error of a factor is {number(worst, 1)} of it at most. The error by the size of the "
+            "voxels is larger: calculate with voxels twice as large to see it."
+        )
+    if kind["cubes"]:
+        found.append(
+            "Stiffness takes each cube to repeat itself on all sides, which an image does not: its faces are false "
+            "contacts."
+        )
+    return found

@@ -1,0 +1,247 @@
+"""Transport: tortuosity maps, their distribution, microstructure factors, the field under a hot spot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..style import (
+    AMOUNT,
+    INK,
+    MARKS,
+    SERIES,
+    SOFT,
+    WIDTH,
+    Exhibit,
+    edges,
+    hatch_missing,
+    limits,
+    panel,
+    sheet,
+    styled,
+)
+
+BLOCKED = "#c8501a"
+
+
+@styled
+def maps(found: dict[str, xr.Dataset]) -> Exhibit:
+    """Tortuosity factor over the section, one scale for all volumes; orange: no path from face to face."""
+    from matplotlib.patches import Patch
+
+    flat = {n: (one.isel(z=0) if "z" in one["tau_factor"].dims else one) for n, one in found.items()}
+    finite = np.concatenate(
+        [one["tau_factor"].values[np.isfinite(one["tau_factor"].values)] for one in flat.values()]
+    )
+    low, high = limits(finite, 0, 98)
+    columns = min(len(flat), 4)
+    width = min((WIDTH - 1.6) / columns, 2.6)
+    aspect = max(float(np.ptp(edges(o["y"].values)) / np.ptp(edges(o["x"].values))) for o in flat.values())
+    tall = (width - 0.15) * min(aspect, 2.0)
+    rows = -(-len(flat) // columns)
+    figure = sheet(0.5 + rows * (tall + 0.35))
+    for k, (name, one) in enumerate(flat.items()):
+        row, column = divmod(k, columns)
+        axes = panel(figure, 0.7 + column * width, 0.45 + (rows - 1 - row) * (tall + 0.35), width - 0.2, tall)
+        image = _draw_map(axes, one, low, high)
+        axes.set_title(name, fontsize=7)
+        axes.locator_params(nbins=4)
+        if row == rows - 1:
+            axes.set_xlabel("x / µm")
+        if column == 0:
+            axes.set_ylabel("y / µm")
+        else:
+            axes.tick_params(labelleft=False)
+    bar = figure.colorbar(image, cax=panel(figure, 0.65 + columns * width, 0.45, 0.1, tall), extend="max")
+    bar.outline.set_visible(False)
+    bar.set_label("tortuosity factor")
+    if any(np.isinf(one["tau_factor"].values).any() for one in flat.values()):
+        patch = Patch(color=BLOCKED, label="no path through")
+        bar.ax.legend(handles=[patch], loc="lower left", bbox_to_anchor=(3.2, 0), fontsize=6)
+    table = pd.concat([
+        one[["tau_factor", "tau_factor_err", "volume_fraction", "flag"]].to_dataframe().reset_index().assign(volume=n)
+        for n, one in flat.items()
+    ])  # fmt: skip
+    return Exhibit(
+        "transport-maps", "Tortuosity factor over the section",
+        "Tortuosity factor along z of each domain (insulated sides; D_eff = D × share / factor, the square of the "
+        "tortuosity). Orange: no path leads from face to face, the factor is infinite. Hatched: outside of the sample.",
+        "Maps of the tortuosity factor.", figure, table,
+    )  # fmt: skip
+
+
+def _draw_map(axes, one: xr.Dataset, low: float, high: float):
+    from matplotlib.colors import ListedColormap
+
+    tau = one["tau_factor"].transpose("y", "x").values
+    x, y = edges(one["x"].values), edges(one["y"].values)
+    hatch_missing(axes)
+    image = axes.pcolormesh(
+        x, y, np.where(np.isfinite(tau), tau, np.nan), cmap=AMOUNT, vmin=low, vmax=high, rasterized=True
+    )
+    if np.isinf(tau).any():
+        axes.pcolormesh(
+            x, y, np.where(np.isinf(tau), 1.0, np.nan), cmap=ListedColormap([BLOCKED]), rasterized=True
+        )
+    axes.set_aspect("equal")
+    axes.spines[:].set_visible(False)
+    return image
+
+
+@styled
+def distribution(found: dict[str, xr.Dataset]) -> Exhibit:
+    """Share of domains with a larger factor than on the axis: what does not percolate stays as a floor."""
+    figure = sheet(2.4)
+    axes = panel(figure, 0.75, 0.5, 4.4, 1.7)
+    rows, top = [], 1.0
+    for k, (name, one) in enumerate(found.items()):
+        tau = np.sort(one["tau_factor"].values[~np.isnan(one["tau_factor"].values)])
+        if not tau.size:
+            continue
+        finite = tau[np.isfinite(tau)]
+        above = 1 - np.arange(1, len(finite) + 1) / len(tau)
+        colour, blocked = SERIES[k % len(SERIES)], 1 - len(finite) / len(tau)
+        label = f"{name} ({len(tau)} domains" + (f", {100 * blocked:.0f} % blocked)" if blocked else ")")
+        if len(finite):
+            axes.step(np.r_[1, finite], np.r_[1, above], where="post", color=colour, label=label)
+            top = max(top, float(np.percentile(finite, 99)))
+        if blocked:
+            axes.axhline(blocked, color=colour, lw=0.7, ls=":")
+        rows.append(
+            pd.DataFrame(
+                {"volume": name, "tau_factor": tau, "share_above": 1 - np.arange(1, len(tau) + 1) / len(tau)}
+            )
+        )
+    axes.set_xlim(1, 1 + 1.05 * (top - 1) if top > 1 else 2)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("tortuosity factor")
+    axes.set_ylabel("share of domains above")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6)
+    return Exhibit(
+        "transport-distribution", "How tortuous the domains are",
+        "Share of the domains whose tortuosity factor lies above the value on the axis. Dotted: the share without any "
+        "path from face to face.",
+        "Distributions of the tortuosity factor.", figure, pd.concat(rows) if rows else pd.DataFrame(),
+    )  # fmt: skip
+
+
+@styled
+def factors(cubes: dict[str, xr.Dataset], synthetic: dict[str, xr.Dataset]) -> Exhibit:
+    """Effective over bulk along x, y, z: imaged cubes beside synthetic isotropic ones; whiskers are 1 sigma."""
+    named = {
+        "conductivity_factor": "conductivity / bulk",
+        "young_factor": "Young's modulus / bulk",
+    }
+    shown = [n for n in named if any(n in one for one in cubes.values())]
+    names, width = list(cubes), 2.65
+    figure = sheet(2.6)
+    rows, top = [], 0.0
+    for j, what in enumerate(shown):
+        axes = panel(figure, 0.7 + j * (width + 0.75), 0.5, width, 1.75)
+        bars = [(n, source) for n in names for source in _sources(n, what, synthetic)]
+        for k, (name, source) in enumerate(bars):
+            mean, error = _bar_of(name, source, what, cubes, synthetic)
+            at = np.arange(3) + (k - (len(bars) - 1) / 2) * 0.8 / len(bars)
+            colour = SERIES[names.index(name) % len(SERIES)]
+            axes.bar(at, mean, 0.72 / len(bars), color=colour if source == "image" else "none", edgecolor=colour,
+                     hatch=None if source == "image" else "////", lw=0.8, label=_words(name, source))  # fmt: skip
+            axes.errorbar(at, mean, np.nan_to_num(error), fmt="none", ecolor=INK, elinewidth=0.8, capsize=2)
+            top = max(top, float(np.nanmax(mean + np.nan_to_num(error))))
+            rows += [{"volume": name, "source": source, "factor": what, "direction": d, "mean": m, "error": e}
+                     for d, m, e in zip("xyz", mean, error, strict=True)]  # fmt: skip
+        axes.set_xticks(range(3), ["x", "y", "z"])
+        axes.set_xlabel("direction")
+        axes.set_ylabel(named[what])
+    for axes in figure.axes:
+        axes.set_ylim(0, 1.15 * top)
+    figure.axes[0].legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=6, ncols=min(len(bars), 4), borderpad=0
+    )
+    return Exhibit(
+        "transport-factors", "Microstructure factors",
+        "Effective property over that of the dense bulk. Filled: imaged cubes; hatched: synthetic isotropic "
+        "polycrystals of the same porosity, pore size and grain size. Whiskers: standard error of the mean of "
+        "imaged cubes, standard deviation of synthetic ones (what one of them may differ by).",
+        "Bars of conductivity and stiffness factors along x, y and z.", figure, pd.DataFrame(rows),
+    )  # fmt: skip
+
+
+def _sources(name: str, what: str, synthetic: dict[str, xr.Dataset]) -> tuple[str, ...]:
+    return ("image", "synthetic") if what in synthetic.get(name, ()) else ("image",)
+
+
+def _words(name: str, source: str) -> str:
+    return name if source == "image" else f"{name}: synthetic"
+
+
+def _bar_of(name: str, source: str, what: str, cubes, synthetic) -> tuple[np.ndarray, np.ndarray]:
+    if what in synthetic.get(name, ()):  # images with the same boundaries drawn as the synthetic ones
+        one = synthetic[name].sel(source=source, direction=["x", "y", "z"])
+        error = one[f"{what}_spread"].values
+        return one[what].values, error / np.sqrt(
+            max(one.attrs.get("seeds", 1), 1)
+        ) if source == "image" else error
+    one = cubes[name].sel(direction=["x", "y", "z"])
+    return one[f"{what}_mean"].values, one[f"{what}_mean_err"].values
+
+
+@styled
+def hot_spot(found: dict[str, xr.Dataset]) -> Exhibit:
+    """Potential with flux lines in the middle section, and how the flux under the spot spreads with depth."""
+    names = list(found)[:3]
+    width = min(4.4 / len(names), 2.4)
+    figure = sheet(0.8 + width)
+    top = max(float(found[n]["potential"].max()) for n in names)
+    for k, name in enumerate(names):
+        axes = panel(figure, 0.7 + k * width, 0.5, width - 0.15, width - 0.15)
+        image = _draw_field(axes, found[name], top)
+        axes.set_title(name, fontsize=7)
+        axes.set_xlabel("x / µm")
+        axes.set_ylabel("z / µm") if k == 0 else axes.tick_params(labelleft=False)
+    bar = figure.colorbar(image, cax=panel(figure, 0.62 + len(names) * width, 0.5, 0.09, width - 0.15))
+    bar.outline.set_visible(False)
+    bar.set_label("potential / mV")
+    axes = panel(figure, 1.55 + len(names) * width, 0.5, WIDTH - 1.65 - len(names) * width, width - 0.15)
+    rows = []
+    for k, name in enumerate(names):
+        one, colour = found[name], SERIES[k % len(SERIES)]
+        axes.plot(
+            one["z"],
+            one["under_spot"],
+            color=colour,
+            marker=MARKS[k],
+            ms=2.5,
+            markevery=0.1,
+            label=f"{name}, under the spot",
+        )
+        axes.plot(one["z"], one["beside"], color=colour, ls="--", lw=0.8, label=f"{name}, beside it")
+        rows.append(one[["under_spot", "beside"]].to_dataframe().reset_index().assign(volume=name))
+    axes.set_xlabel("z / µm")
+    axes.set_ylabel("flux along z / mean")
+    axes.set_ylim(0)
+    axes.legend(fontsize=5.5)
+    about = found[names[0]].attrs
+    return Exhibit(
+        "transport-hot-spot", "Around a hot spot",
+        f"Section through the middle of a cube: a disc of {about['diameter_um']:g} µm on the face at z = 0 carries "
+        f"{about['times']:g} times the current density of what is around it, 1 mA/cm² on average. Colour: potential "
+        "above the far face; lines follow the flux; grey: blocked. Right: flux along z under the disc and beside it.",
+        "Potential and flux under a hot spot.", figure, pd.concat(rows),
+    )  # fmt: skip
+
+
+def _draw_field(axes, one: xr.Dataset, top: float):
+    x, z = one["x"].values, one["z"].values
+    potential = 1e3 * one["potential"].transpose("z", "x").values
+    axes.set_facecolor(SOFT)
+    image = axes.pcolormesh(
+        edges(x), edges(z), potential, cmap=AMOUNT, vmin=0, vmax=1e3 * top, rasterized=True
+    )
+    u, w = (np.nan_to_num(one[n].transpose("z", "x").values) for n in ("flux_x", "flux_z"))
+    axes.streamplot(np.linspace(x[0], x[-1], len(x)), np.linspace(z[0], z[-1], len(z)), u, w, color="white",
+                    linewidth=0.5, arrowsize=0.4, density=0.7)  # fmt: skip
+    axes.set_xlim(edges(x)[[0, -1]])
+    axes.set_ylim(edges(z)[[-1, 0]])
+    axes.set_aspect("equal")
+    return image
