@@ -2,8 +2,9 @@
 
 Times are CPU seconds of the process, one thread each, so that other users of the machine do not count. taufactor is
 timed on a part of the domains (those that percolate: it does not notice the others), one by one and as a batch, the
-faster way counts, and scaled up to those that percolate; all of our time counts, that of the others too. The reference is an independent assembly in SciPy, float64, solved to 1e-10. taufactor
-needs torch: `pip install torch==2.13.0 taufactor` (a CPU build); without it only ours is timed.
+faster way counts, and scaled up to those that percolate; all of our time counts, that of the others too. The
+reference is an independent assembly in SciPy, float64, solved to 1e-10. taufactor needs torch:
+`pip install torch==2.13.0 taufactor` (a CPU build); without it only ours is timed.
 Run: python benchmarks/tortuosity.py [large] [cube] [map] [0.1 0.5 ...: porosities of the map]
 """
 
