@@ -54,6 +54,20 @@ def test_empty_full_and_closed_domains():
     assert float(factor["relative_diffusivity"][0]) == 0
 
 
+def test_domains_of_one_voxel():
+    """One voxel of the phase is a straight way through, one beside it no value; a row of them as well."""
+    volume = np.random.default_rng(0).random((4, 3, 5)) < 0.6
+    one = transport.tortuosity_map(volume, (1, 1, 1))
+    np.testing.assert_allclose(one["tau_factor"], np.where(volume, 1.0, np.nan), rtol=1e-6)
+    assert np.array_equal(one["flag"] == int(Flag.NO_DATA), ~volume)
+    column = transport.tortuosity_map(volume, (1, 1, 4))["tau_factor"].values
+    whole, some = volume.all(0), volume.any(0)
+    np.testing.assert_allclose(column, np.where(whole, 1.0, np.where(some, np.inf, np.nan)), rtol=1e-6)
+    assert float(
+        transport.effective_conductivity(np.full((1, 1, 1), 2.0))["conductivity"][0]
+    ) == pytest.approx(2)
+
+
 def test_dead_ends_count_in_the_share_but_carry_nothing():
     """Two channels of which one is blocked: D_eff is one channel's, eps is of both (the stated convention)."""
     volume = np.zeros((8, 3, 5), int)
