@@ -45,7 +45,7 @@ def transport_of_volumes(job: Run, groups: dict[str, xr.Dataset], table: xr.Data
     else:
         raise ExperimentError(
             "neither label volumes nor [tomography] are given", where="transport.labels",
-            fix='Write labels = "segmented.h5".',
+            fix='Write labels = "segmented.h5", or describe the scans in [tomography].',
         )  # fmt: skip
     parts = [of_one(job, section, volume, groups) for volume in volumes]
     names = xr.DataArray([v.name for v in volumes], dims="volume", name="volume")
