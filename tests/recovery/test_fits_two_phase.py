@@ -82,3 +82,16 @@ def test_gaps_and_darkness_are_flagged():
     assert fit["flag"].values[2] == Flag.TOO_FEW_COUNTS
     assert np.isnan(fit["q_mean"].values[:3]).all()
     assert fit["peaks"].values.tolist() == [0, 0, 0, 2]
+
+
+def test_peaks_that_stand_far_apart_are_both_found():
+    """The single peak split in two halves, as a start, then leads to the lesser of two maxima."""
+    rows = 2000
+    rng = np.random.default_rng(5)
+    apart, fraction = rng.uniform(4.5, 7, rows) * SIGMA, rng.uniform(0.1, 0.9, rows)
+    low, high = 1.3425 - apart / 2, 1.3425 + apart / 2
+    fit = fit_two_peaks(Q, simulate(rng.uniform(500, 3000, rows), fraction, low, high))
+    assert (fit["peaks"].values == 2).mean() > 0.99
+    pull = ((fit["fraction"] - fraction) / fit["fraction_err"]).values
+    assert np.nanstd(pull) == pytest.approx(1, abs=0.1)
+    assert (np.abs(pull) < 5).mean() > 0.99

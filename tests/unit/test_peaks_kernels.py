@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from numba import njit
 from scipy.optimize import minimize
 from scipy.special import ndtr, xlogy
 from scipy.stats import poisson
 
 from operando.diffraction import _fit_kernels as kernels
+from operando.diffraction import _lanes as lanes
 from operando.diffraction import _shapes as shapes
 from operando.diffraction._fit_input import bin_edges, deviance_table
+from operando.diffraction._fit_model import model_of
 
 N = 40
 NOTHING = np.empty(0)
@@ -30,10 +33,51 @@ def reference_mean(par, w, slots):
     return w * mu
 
 
-def evaluated(par, w, slots, v=None, shift=NOTHING):
-    space = kernels.workspace(len(par), N, len(slots))
-    kernels.evaluate(par, slots, 0.0, EDGES, 1 / np.diff(EDGES), w, w if v is None else v, shift, *space[:5])
-    return space
+def evaluated(par, w, slots, v=None, shift=NOTHING, bins=N):
+    """mu, dmu and d2mu at `par`; with `bins` under `N` only of the first bins, which are no whole lanes."""
+    par, free = np.asarray(par, float), np.full(len(par), np.inf)
+    model = model_of(EDGES[: bins + 1], slots, -free, free, NOTHING if v is None else v / w, shift)
+    space = kernels.workspace(model)
+    kernels.load(np.zeros(bins), w[:bins], model, space)
+    kernels.evaluate(par, model, space, True)
+    return space.mu[:bins], space.jac[:, :bins], space.curve[:, :bins]
+
+
+def test_a_sum_over_lanes_is_its_reference_to_the_bit():
+    rng = np.random.default_rng(2)
+    for size in (8, 40, 64):
+        x, y = np.exp(rng.normal(0, 8, (2, size)))
+        assert dot(x, y) == lanes.dot_reference(x, y)
+        assert dot(x, y) == pytest.approx((x * y).sum(), rel=1e-14)
+
+
+@njit
+def dot(x, y):
+    return lanes.dot(x, y)
+
+
+def test_logarithm_to_the_last_bits():
+    x = np.exp(np.linspace(np.log(1e-300), np.log(1e300), 8000))
+    x = np.concatenate([x, 1 + np.linspace(-0.3, 0.3, 800)])
+    found = np.empty_like(x)
+    lanes.logarithm(x, found)
+    np.testing.assert_array_max_ulp(found, np.log(x), 2)
+
+
+def test_bins_that_fill_the_last_lane_do_nothing():
+    par, w = CASES[0][1], np.random.default_rng(3).uniform(0.5, 2, N)
+    for whole, part in zip(evaluated(par, w, ONE), evaluated(par, w, ONE, bins=N), strict=True):
+        np.testing.assert_array_equal(whole, part)
+    rng = np.random.default_rng(8)
+    counts = rng.poisson(reference_mean(np.array([0.4, 0.9, -2.0, 2.5, 300.0]), w, ONE))
+    short, gap = counts[:37], w.copy()
+    gap[37:] = 0
+    par, cov, stat = fit_one(short, w[:37])
+    far, far_cov, far_stat = fit_one(counts, gap)
+    assert stat[5] == far_stat[5] == kernels.CONVERGED
+    np.testing.assert_allclose([stat[0], par[4]], [far_stat[0], far[4]], rtol=1e-6)
+    np.testing.assert_allclose(par[2] - 1.5, far[2], atol=1e-5)  # measured from the middle of the window
+    np.testing.assert_allclose(cov[2:, 2:], far_cov[2:, 2:], rtol=1e-4)
 
 
 def test_normal_distribution_to_1e_10():
@@ -86,13 +130,13 @@ def test_peaks_with_a_weight_of_their_own_in_bins_that_are_not_centred():
         up, down = par.copy(), par.copy()
         up[j] += h
         down[j] -= h
-        numeric = (evaluated(up, w, ONE, v, shift)[0].copy() - evaluated(down, w, ONE, v, shift)[0]) / (2 * h)
+        numeric = (evaluated(up, w, ONE, v, shift)[0] - evaluated(down, w, ONE, v, shift)[0]) / (2 * h)
         np.testing.assert_allclose(jac[j], numeric, atol=2e-6 * np.abs(numeric).max())
 
 
 def test_second_derivatives_that_newton_steps_use():
     par, w, h = np.array(CASES[0][1]), np.ones(N), 1e-4
-    curve = evaluated(par, w, ONE)[2].copy()
+    curve = evaluated(par, w, ONE)[2]
     for row, j in ((0, 2), (1, 3)):  # d/dposition and d/dsigma of dmu/dsigma
         up, down = par.copy(), par.copy()
         up[j] += h
@@ -106,10 +150,10 @@ def fit_one(counts, w, size=5, slots=ONE):
     high = np.array([np.inf, np.inf, N / 2, N / 2, np.inf, 1.0])[:size]
     par, cov, stat = np.empty((1, size)), np.empty((1, size, size)), np.empty((1, 6))
     guess = np.full((1, 1, size), np.nan)
-    kernels.fit_rows(
-        counts[None].astype(float), w[None], NOTHING, NOTHING, guess, low, high, slots, 0.0, EDGES, deviance_table(),
-        1e-10, 60, par, cov, stat,
-    )  # fmt: skip
+    n = len(counts)
+    model = model_of(np.arange(n + 1) - 0.5 * n, slots, low, high, NOTHING, NOTHING)
+    rows = counts[None].astype(float), w[None], guess
+    kernels.fit_rows(*rows, model, deviance_table(), 1e-10, 60, par, cov, stat)
     return par[0], cov[0], stat[0]
 
 
@@ -151,9 +195,13 @@ def test_deviance_and_its_poisson_moments():
     mu = np.array([0.01, 0.3, 2.0, 40.0, 900.0])
     counts = rng.poisson(mu, (20000, 5))
     each = 2 * (xlogy(counts, counts / mu) - counts + mu)
-    out = np.empty(4)
+    out, free = np.empty(4), np.full(5, np.inf)
+    model = model_of(np.arange(2.0), ONE, -free, free, NOTHING, NOTHING)
+    space = kernels.workspace(model)
     for i, m in enumerate(mu):
-        kernels.deviance(counts[0, i : i + 1].astype(float), np.ones(1), mu[i : i + 1], deviance_table(), out)
+        kernels.load(counts[0, i : i + 1].astype(float), np.ones(1), model, space)
+        space.mu[:] = m
+        kernels.deviance(model, space, deviance_table(), out)
         assert out[0] == pytest.approx(each[0, i])
         n = np.arange(2000)
         chance, d = poisson.pmf(n, m), 2 * (xlogy(n, n / m) - n + m)

@@ -9,7 +9,10 @@ from numba import njit
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cholesky(matrix, free, damping, lower, scale):
-    """Lower factor of the free part of (F + damping diag F), scaled to unit diagonal. False where it is singular."""
+    """Lower factor of the free part of (F + damping diag F), scaled to unit diagonal. False where it is singular.
+
+    The diagonal of `lower` holds the inverse of the factor's: what follows multiplies, and never waits for a division.
+    """
     size = matrix.shape[0]
     for j in range(size):
         scale[j] = 1.0 / math.sqrt(matrix[j, j]) if free[j] and matrix[j, j] > 0 else 0.0
@@ -23,9 +26,9 @@ def cholesky(matrix, free, damping, lower, scale):
             if j == k:
                 if total < 1e-12:
                     return False
-                lower[j, j] = math.sqrt(total)
+                lower[j, j] = 1.0 / math.sqrt(total)
             else:
-                lower[j, k] = total / lower[k, k]
+                lower[j, k] = total * lower[k, k]
     return True
 
 
@@ -37,12 +40,12 @@ def solve(lower, scale, right, out):
         total = right[j] * scale[j]
         for m in range(j):
             total -= lower[j, m] * out[m]
-        out[j] = total / lower[j, j]
+        out[j] = total * lower[j, j]
     for j in range(size - 1, -1, -1):
         total = out[j]
         for m in range(j + 1, size):
             total -= lower[m, j] * out[m]
-        out[j] = total / lower[j, j]
+        out[j] = total * lower[j, j]
     for j in range(size):
         out[j] *= scale[j]
 
@@ -52,12 +55,12 @@ def invert(lower, scale, free, inverse, out):
     """out = scale (L L^T)^-1 scale for free parameters, through the inverse of L (kept in `inverse`)."""
     size = scale.size
     for k in range(size):
-        inverse[k, k] = 1.0 / lower[k, k]
+        inverse[k, k] = lower[k, k]
         for j in range(k + 1, size):
             total = 0.0
             for m in range(k, j):
                 total -= lower[j, m] * inverse[m, k]
-            inverse[j, k] = total / lower[j, j]
+            inverse[j, k] = total * lower[j, j]
     for j in range(size):
         for k in range(j + 1):
             if free[j] and free[k]:

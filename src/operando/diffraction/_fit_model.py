@@ -1,113 +1,199 @@
 """Means, derivatives, likelihood and deviance of peaks on a linear background: numba, plain arrays.
 
-The model and its parameters are those of `_fit_kernels`.
+The model and its parameters are those of `_fit_kernels`. Rows of bins are padded to whole lanes (`_lanes`) with bins
+that have no weight: they have mean `TINY`, no counts and no derivatives, and so add nothing.
 """
 
 from __future__ import annotations
 
-import math
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba import njit
 
-from ._shapes import gaussian, mix_lorentzian, move
+from ._lanes import dot, logarithm, padded
+from ._shapes import bend, gaussian, mix_lorentzian, move
 
 TINY = 1e-9  # counts: the smallest mean that a bin may have
 TABLE_LOW, TABLE_STEP = -14.0, 0.05  # ln mu at which the deviance table begins, and its step
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def evaluate(par, slots, eta_fixed, edges, inverse_width, w, v, shift, mu, jac, curve, work, bits):
-    """Means mu (n,), derivatives jac (parameters, n), and curve (3 peaks, n).
+class Model(NamedTuple):
+    """What all rows of a window share: m bins (n of them real, the rest padding), lengths in bins.
 
-    curve holds of each peak d2mu/dposition dsigma, d2mu/dsigma2 and its own dmu/dsigma.
-
-    w, v (n,): weight of the background and of the peaks. shift (n or 0,): see `move`; Gaussians only.
-    slots (peaks, 4): the parameters that are position, sigma, area and eta of a peak (-1: eta_fixed).
+    edges (padded(m + 1),) from the middle of the window; inverse_width (m,); response, shift (m,), or empty: weight of
+    peaks over that of the background, and how far above its centre each bin lies for a peak. slots (peaks, 4): the
+    parameters that are position, sigma, area and eta of a peak (-1: eta_fixed). low, high (p,): bounds of parameters.
     """
-    n = mu.size
-    jac[2:] = 0.0
+
+    n: Any
+    edges: Any
+    inverse_width: Any
+    response: Any
+    shift: Any
+    slots: Any
+    eta_fixed: Any
+    low: Any
+    high: Any
+
+
+class Space(NamedTuple):
+    """Scratch of one fit: rows of m bins, and small arrays of the p parameters."""
+
+    counts: Any
+    w: Any  # weight of the background
+    v: Any  # weight of the peaks
+    mu: Any
+    jac: Any  # (p, m) dmu / dparameter
+    curve: Any  # (3 peaks, m): d2mu/dposition dsigma, d2mu/dsigma2, own dmu/dsigma
+    work: Any  # (6, m): shape and its derivatives
+    edge: Any  # (4, padded(m + 1)): at the edges
+    residual: Any
+    inverse: Any
+    log: Any
+    one: Any
+    gradient: Any
+    information: Any
+    lower: Any
+    scale: Any
+    step: Any
+    trial: Any
+    free: Any
+
+
+def model_of(
+    edges: np.ndarray, slots: np.ndarray, low: np.ndarray, high: np.ndarray, response: np.ndarray, shift: np.ndarray,
+    eta_fixed: float = 0.0,
+) -> Model:  # fmt: skip
+    """The model of n bins with these edges (n + 1,), padded."""
+    n = len(edges) - 1
+    m = padded(n)
+    more = edges[-1] + np.arange(1, padded(m + 1) - n)
+    response, shift = (np.append(a, np.zeros(m - n)) if len(a) else np.zeros(0) for a in (response, shift))
+    inverse_width = np.append(1.0 / np.diff(edges), np.zeros(m - n))
+    low, high = np.asarray(low, float), np.asarray(high, float)
+    return Model(n, np.append(edges, more), inverse_width, response, shift, slots, eta_fixed, low, high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def workspace(model):
+    """Scratch arrays of fits of `model`."""
+    m, p, peaks = model.inverse_width.size, model.low.size, model.slots.shape[0]
+    return Space(
+        np.zeros(m), np.zeros(m), np.zeros(m), np.empty(m), np.zeros((p, m)), np.zeros((3 * peaks, m)),
+        np.empty((6, m)), np.empty((4, model.edges.size)), np.empty(m), np.empty(m), np.empty(m), np.ones(m),
+        np.empty(p), np.empty((p, p)), np.zeros((p, p)), np.empty(p), np.empty(p), np.empty(p), np.empty(p, np.bool_),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def load(counts, weight, model, space):
+    """Put a row of counts (n,) and weight (n,) into `space`, with the derivatives of the background, which stay. The
+    sum of the counts where there is weight."""
+    n, clean, w, v, jac = model.n, space.counts, space.w, space.v, space.jac
     scale = 1.0 / max(n - 1, 1)
     for i in range(n):
-        f = i * scale
-        jac[0, i] = w[i] * (1.0 - f)
-        jac[1, i] = w[i] * f
+        clean[i] = counts[i] if weight[i] > 0 else 0.0
+        w[i] = weight[i]
+        v[i] = weight[i] * model.response[i] if model.response.size else weight[i]
+        jac[0, i] = weight[i] * (1.0 - i * scale)
+        jac[1, i] = weight[i] * (i * scale)
+    return dot(clean, space.one)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def scaled(weight, values, factor, out):
+    """out = factor weight values. One loop an array: only such loops become vector code."""
+    for i in range(out.size):
+        out[i] = factor * weight[i] * values[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add(values, factor, out):
+    """out += factor values."""
+    for i in range(out.size):
+        out[i] += factor * values[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def evaluate(par, model, space, curved):
+    """Means and derivatives at `par`, into `space`; second derivatives (`curve`) too if `curved`."""
+    mu, jac, curve, work, v, slots = space.mu, space.jac, space.curve, space.work, space.v, model.slots
+    shape, by_position, by_sigma, by_eta = work[0], work[1], work[2], work[5]
+    m = mu.size
+    for i in range(m):
         mu[i] = par[0] * jac[0, i] + par[1] * jac[1, i]
     for k in range(slots.shape[0]):
         p, s, a, e = slots[k, 0], slots[k, 1], slots[k, 2], slots[k, 3]
-        gaussian(edges, inverse_width, par[p], par[s], work, work[6], work[7], work[8], bits)
-        if shift.size:
-            move(shift, par[s], work)
-        eta = par[e] if e >= 0 else eta_fixed
+        gaussian(model.edges, model.inverse_width, par[p], par[s], work, space.edge)
+        if curved or model.shift.size:
+            bend(model.inverse_width, par[s], work, space.edge)
+        if model.shift.size:
+            move(model.shift, par[s], work)
+        eta = par[e] if e >= 0 else model.eta_fixed
         if e >= 0 or eta > 0:
-            mix_lorentzian(edges, inverse_width, par[p], par[s], eta, work[0, :n], work[1], work[2], work[5])
-        area = par[a]
-        for i in range(n):
-            scaled = area * v[i]
-            jac[a, i] += v[i] * work[0, i]
-            jac[p, i] += scaled * work[1, i]
-            jac[s, i] += scaled * work[2, i]
-            curve[3 * k, i] = scaled * (1.0 - eta) * work[3, i]
-            curve[3 * k + 1, i] = scaled * (1.0 - eta) * work[4, i]
-            curve[3 * k + 2, i] = scaled * work[2, i]
-            mu[i] += scaled * work[0, i]
+            mix_lorentzian(
+                model.edges, model.inverse_width, par[p], par[s], eta, shape, by_position, by_sigma, by_eta
+            )
+        area, of_peak = par[a], curve[3 * k + 2]
+        scaled(v, shape, 1.0, jac[a])
+        scaled(v, by_position, area, jac[p])
+        scaled(v, by_sigma, area, of_peak)
+        add(jac[a], area, mu)
+        if k > 0 and s == slots[0, 1]:  # one width for both
+            add(of_peak, 1.0, jac[s])
+        else:
+            jac[s] = of_peak
+        if curved:
+            scaled(v, work[3], area * (1.0 - eta), curve[3 * k])
+            scaled(v, work[4], area * (1.0 - eta), curve[3 * k + 1])
         if e >= 0:
-            for i in range(n):
-                jac[e, i] += area * v[i] * work[5, i]
-    for i in range(n):
+            scaled(v, by_eta, area, jac[e])
+    for i in range(m):
         mu[i] = max(mu[i], TINY)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def log_likelihood(counts, w, mu):
-    """sum of n ln mu - mu over bins that have weight (without the constant ln n!)."""
-    total = 0.0
-    for i in range(mu.size):
-        if w[i] > 0:
-            total -= mu[i]
-            if counts[i] > 0:
-                total += counts[i] * math.log(mu[i])
-    return total
+def log_likelihood(space):
+    """sum of n ln mu - mu (without the constant ln n!; bins without weight add a constant, TINY each)."""
+    logarithm(space.mu, space.log)
+    return dot(space.counts, space.log) - dot(space.mu, space.one)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def score(counts, mu, jac, residual, inverse, observed, gradient, information):
-    """Gradient (p,) of the log likelihood and information (p, p); residual n / mu - 1 and inverse (n,) are scratch.
+def score(space, observed):
+    """Gradient (p,) of the log likelihood and information (p, p), into `space`, with residual n / mu - 1.
 
     Expected: sum J J / mu. Observed, without second derivatives of mu: sum J J n / mu^2.
     """
-    n, size = mu.size, gradient.size
-    for i in range(n):
+    counts, mu, jac, information = space.counts, space.mu, space.jac, space.information
+    residual, inverse, weighted = space.residual, space.inverse, space.work[5]
+    for i in range(mu.size):
         inverse[i] = 1.0 / mu[i]
+    for i in range(mu.size):
         residual[i] = counts[i] * inverse[i] - 1.0
-        if observed:
+    if observed:
+        for i in range(mu.size):
             inverse[i] *= residual[i] + 1.0
-    for j in range(size):
-        total = 0.0
-        for i in range(n):
-            total += jac[j, i] * residual[i]
-        gradient[j] = total
+    for j in range(jac.shape[0]):
+        row = jac[j]
+        space.gradient[j] = dot(row, residual)
+        for i in range(mu.size):
+            weighted[i] = row[i] * inverse[i]
         for k in range(j + 1):
-            total = 0.0
-            for i in range(n):
-                total += jac[j, i] * jac[k, i] * inverse[i]
-            information[j, k] = total
-            information[k, j] = total
+            information[j, k] = information[k, j] = dot(weighted, jac[k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_curvature(par, slots, gradient, residual, curve, information):
+def add_curvature(par, slots, space):
     """Make the observed information exact: subtract sum (n / mu - 1) d2mu, which is what lets steps converge fast."""
-    n = residual.size
+    gradient, residual, curve, information = space.gradient, space.residual, space.curve, space.information
     for k in range(slots.shape[0]):
         p, s, a = slots[k, 0], slots[k, 1], slots[k, 2]
-        mixed, twice, own = 0.0, 0.0, 0.0
-        for i in range(n):
-            mixed += residual[i] * curve[3 * k, i]
-            twice += residual[i] * curve[3 * k + 1, i]
-            own += residual[i] * curve[3 * k + 2, i]
+        mixed, own = dot(residual, curve[3 * k]), dot(residual, curve[3 * k + 2])
         information[p, s] -= mixed
         information[s, p] -= mixed
-        information[s, s] -= twice
+        information[s, s] -= dot(residual, curve[3 * k + 1])
         information[p, p] -= own / par[s]  # d2S/dposition2 = (dS/dsigma) / sigma
         if par[a] > 0:
             information[p, a] -= gradient[p] / par[a]
@@ -117,22 +203,25 @@ def add_curvature(par, slots, gradient, residual, curve, information):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def deviance(counts, w, mu, table, out):
-    """Deviance of the fit, and the mean and variance that Poisson counts of these means would give.
+def deviance(model, space, table, out):
+    """Deviance of the fit, the mean and variance that Poisson counts of these means would give, and the bins used.
 
     table (m, 2): mean and variance of one bin's deviance at ln mu from TABLE_LOW in steps of TABLE_STEP.
     """
-    total, mean, variance, used = 0.0, 0.0, 0.0, 0
-    for i in range(mu.size):
-        if w[i] <= 0:
-            continue
-        log_mu = math.log(mu[i])
-        total += mu[i] - counts[i]
-        if counts[i] > 0:
-            total += counts[i] * (math.log(counts[i]) - log_mu)
-        place = min(max((log_mu - TABLE_LOW) / TABLE_STEP, 0.0), table.shape[0] - 1.001)
-        k = int(place)
-        mean += table[k, 0] + (place - k) * (table[k + 1, 0] - table[k, 0])
-        variance += table[k, 1] + (place - k) * (table[k + 1, 1] - table[k, 1])
-        used += 1
-    out[0], out[1], out[2], out[3] = 2 * total, mean, variance, used
+    counts, residual, mean, variance, used = space.counts, space.residual, 0.0, 0.0, 0
+    for i in range(counts.size):
+        residual[i] = max(counts[i], TINY)
+    logarithm(residual, space.inverse)
+    logarithm(space.mu, space.log)
+    for i in range(counts.size):
+        inside = 1.0 if space.w[i] > 0 else 0.0
+        residual[i] = counts[i] * (space.inverse[i] - space.log[i]) + inside * (space.mu[i] - counts[i])
+    top = table.shape[0] - 1.001
+    for i in range(model.n):
+        if space.w[i] > 0:
+            place = min(max((space.log[i] - TABLE_LOW) / TABLE_STEP, 0.0), top)
+            k = int(place)
+            mean += table[k, 0] + (place - k) * (table[k + 1, 0] - table[k, 0])
+            variance += table[k, 1] + (place - k) * (table[k + 1, 1] - table[k, 1])
+            used += 1
+    out[0], out[1], out[2], out[3] = 2 * dot(residual, space.one), mean, variance, used

@@ -26,6 +26,7 @@ def fit_window(
     See `fit_peaks` for the model.
     """
     from ._fit_kernels import fit_rows
+    from ._fit_model import model_of
 
     n, step = len(rows.q), spacing(rows.q)
     size = 6 if shape == "pseudo-voigt" else 5
@@ -33,18 +34,15 @@ def fit_window(
     high = np.array([np.inf, np.inf, 0.5 * n, 0.5 * n, np.inf, 1.0])[:size]
     if width is not None:
         low[3] = high[3] = width / step
-    edges, guess, table = bins_of(rows.q), np.full((1, 1, size), np.nan), deviance_table()
-    shift = rows.shift
+    guess, table = np.full((1, 1, size), np.nan), deviance_table()
+    slots = SLOTS_ETA if size == 6 else SLOTS
+    model = model_of(bins_of(rows.q), slots, low, high, rows.response, rows.shift)
 
     def fit(first: int) -> tuple[np.ndarray, ...]:
         counts, weights = rows.part(first)
         m = len(counts)
         par, cov, stat = np.empty((m, size)), np.empty((m, size, size)), np.empty((m, 6))
-        slots = SLOTS_ETA if size == 6 else SLOTS
-        fit_rows(
-            counts, weights, rows.response, shift, guess, low, high, slots, 0.0, edges, table, TOLERANCE, MOST_STEPS,
-            par, cov, stat,
-        )  # fmt: skip
+        fit_rows(counts, weights, guess, model, table, TOLERANCE, MOST_STEPS, par, cov, stat)
         seen = par[:, 4] * (weights.sum(1) / np.maximum((weights > 0).sum(1), 1))
         gap = gap_near(rows.q, weights, par[:, 2:3], par[:, 3:4])
         return par, np.diagonal(cov, axis1=1, axis2=2), cov[:, 0, 1], stat, seen, gap

@@ -60,25 +60,37 @@ def normal(t, density, distribution, bits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def gaussian(edges, inverse_width, position, sigma, out, t, g, cdf, bits):
-    """Mean of a unit-area Gaussian over each bin, and its derivatives. edges (n+1,), scratch t, g, cdf, bits (n+1,).
+def gaussian(edges, inverse_width, position, sigma, out, at_edges):
+    """Mean of a unit-area Gaussian over each of m bins, and its first derivatives. edges (>= m + 1,).
 
-    out (5, >= n): the shape S, dS/dposition, dS/dsigma, d2S/dposition dsigma, d2S/dsigma2.
+    out (>= 3, m): the shape S, dS/dposition, dS/dsigma. at_edges (4, edges): distance in sigma, density and
+    distribution at the edges, and scratch.
     """
     inverse = 1.0 / sigma
-    n = inverse_width.size
-    for i in range(n + 1):
+    t, g, cdf = at_edges[0], at_edges[1], at_edges[2]
+    shape, by_position, by_sigma = out[0], out[1], out[2]
+    for i in range(edges.size):
         t[i] = (edges[i] - position) * inverse
-    normal(t, g, cdf, bits)
-    for i in range(n):
-        t0, t1, g0, g1 = t[i], t[i + 1], g[i], g[i + 1]
-        first = inverse * inverse_width[i]
-        second = inverse * first
-        out[0, i] = (cdf[i + 1] - cdf[i]) * inverse_width[i]
-        out[1, i] = (g0 - g1) * first
-        out[2, i] = (t0 * g0 - t1 * g1) * first
-        out[3, i] = ((t0 * t0 - 1.0) * g0 - (t1 * t1 - 1.0) * g1) * second
-        out[4, i] = ((t0 * t0 - 2.0) * t0 * g0 - (t1 * t1 - 2.0) * t1 * g1) * second
+    normal(t, g, cdf, at_edges[3].view(np.int64))
+    for i in range(inverse_width.size):
+        shape[i] = (cdf[i + 1] - cdf[i]) * inverse_width[i]
+    for i in range(inverse_width.size):  # one loop an array: only such loops become vector code
+        by_position[i] = (g[i] - g[i + 1]) * (inverse * inverse_width[i])
+    for i in range(inverse_width.size):
+        by_sigma[i] = (t[i] * g[i] - t[i + 1] * g[i + 1]) * (inverse * inverse_width[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def bend(inverse_width, sigma, out, at_edges):
+    """Second derivatives of the shape that `gaussian` gave: d2S/dposition dsigma, d2S/dsigma2 into out[3], out[4]."""
+    t, g, mixed, twice = at_edges[0], at_edges[1], out[3], out[4]
+    inverse = 1.0 / sigma
+    for i in range(inverse_width.size):
+        second = inverse * inverse * inverse_width[i]
+        mixed[i] = ((t[i] * t[i] - 1.0) * g[i] - (t[i + 1] * t[i + 1] - 1.0) * g[i + 1]) * second
+    for i in range(inverse_width.size):
+        second, a, b = inverse * inverse * inverse_width[i], t[i], t[i + 1]
+        twice[i] = ((a * a - 2.0) * a * g[i] - (b * b - 2.0) * b * g[i + 1]) * second
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
