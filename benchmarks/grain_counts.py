@@ -14,7 +14,7 @@ import numpy as np
 
 from operando import diffraction
 from operando.core import Sums
-from operando.flow.grain_groups import HALF_WINDOW
+from operando.flow.grain_images import HALF_WINDOW
 from operando.twin.film import FilmCell, Truth, film_rings
 from operando.twin.film.texture import LI_A, cubic_q
 

@@ -9,7 +9,8 @@ import xarray as xr
 
 from operando import diffraction as df
 from operando.core import Phase, Sums
-from operando.flow.science import fronts, layers
+from operando.flow.fronts import fronts
+from operando.flow.moving_layers import layers
 from operando.twin.film import FilmCell, Truth, film_rings
 
 LCO = Phase.from_parameters("LiCoO2", a=2.8035, c=14.0, spacegroup="R-3m")

@@ -7,7 +7,9 @@ from operando.core import Flag
 from operando.core.errors import ExperimentError
 from operando.flow import run
 from operando.flow.experiment import load_experiment
-from operando.flow.science import fronts, layers, lithium_content
+from operando.flow.fronts import fronts
+from operando.flow.lithium_content import lithium_content
+from operando.flow.moving_layers import layers
 from operando.twin.film import FilmCell, simulate
 
 

@@ -7,7 +7,7 @@ from film_profiles import LCO, charge_of, grains_of, plating_of, ring_sums
 
 from operando import diffraction as df
 from operando.core import Flag
-from operando.flow.science import mean_parameter, with_hidden_phase
+from operando.flow.mean_parameter import mean_parameter, with_hidden_phase
 from operando.twin.film import FilmCell, Truth
 
 DIMS = ("time", "z", "x")

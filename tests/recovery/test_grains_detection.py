@@ -6,7 +6,8 @@ from grain_simulator import make_map, random_grains, spot
 
 from operando.core.errors import InputError
 from operando.diffraction.detection import Efficiency, detection_limit, false_rate, fit_efficiency
-from operando.diffraction.grains import GrainSearch, find_spots, sum_maps
+from operando.diffraction.grains import GrainSearch, find_spots
+from operando.diffraction.ring_sums import sum_maps
 
 
 def test_efficiency_parameters_have_honest_errors():

@@ -7,7 +7,8 @@ from grain_simulator import AZIMUTH, Grain, Q, label, make_map, open_weight, ran
 from operando.core import Flag, Sums
 from operando.core.errors import InputError
 from operando.diffraction._ring_shape import ring_shape
-from operando.diffraction.grains import GrainSearch, find_grains, find_spots, sum_maps
+from operando.diffraction.grains import GrainSearch, find_grains, find_spots
+from operando.diffraction.ring_sums import sum_maps
 
 
 def match(found, grains, index=0, tolerance=1.5):

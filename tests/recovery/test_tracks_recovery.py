@@ -7,7 +7,8 @@ from grain_simulator import Grain, make_map, open_weight, random_grains, spot
 from operando.core.errors import InputError
 from operando.core.flags import Flag
 from operando.diffraction.grain_counts import count_grains
-from operando.diffraction.grains import find_grains, sum_maps
+from operando.diffraction.grains import find_grains
+from operando.diffraction.ring_sums import sum_maps
 from operando.diffraction.tracks import TrackSearch, azimuth_map, link_grains, track_table
 
 MAPS = 24

@@ -27,6 +27,7 @@ _HOME = {
     "texture": ["family_ratio", "free_azimuths", "overlapping", "pair_families", "plane_angle"],
     "spots": ["find_ring_spots"],
     "grains": ["GrainSearch", "find_grains"],
+    "ring_sums": ["sum_maps"],
     "tracks": ["TrackSearch", "azimuth_map", "link_grains", "track_table"],
     "grain_counts": ["count_grains"],
     "detection": ["Efficiency", "detection_limit", "false_rate"],

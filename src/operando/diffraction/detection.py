@@ -13,7 +13,8 @@ from scipy.special import ndtr, ndtri
 from ..core.errors import InputError
 from ..core.flags import Flag, flag_variable
 from ..core.sums import Sums
-from .grains import DIMS, GrainSearch, find_spots
+from .grains import GrainSearch, find_spots
+from .ring_sums import DIMS
 
 
 @dataclass(frozen=True)

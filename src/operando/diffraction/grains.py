@@ -22,8 +22,8 @@ from ..core.sums import Sums
 from ._grain_spots import AZIMUTH, COLUMNS, REFERENCE, SCALED_REFERENCE, segment
 from ._grain_table import MapSpots, grain_dataset
 from ._ring_shape import ring_shape
+from .ring_sums import DIMS, azimuth_step, dispersion, has_no_data, images_of, ordered
 
-DIMS = ("z", "x", "azimuth", "q")
 Reference = Sums | Sequence[Sums | None] | Callable[[int], Sums] | None
 
 
@@ -100,7 +100,7 @@ def find_grains(
     for index, sums in enumerate(maps):
         found.append(
             None
-            if sums is None or _has_no_data(sums)
+            if sums is None or has_no_data(sums)
             else find_spots(sums, _reference_at(reference, index), search)
         )
         _check_same(found, index)
@@ -111,12 +111,12 @@ def find_grains(
 
 def find_spots(sums: Sums, reference: Sums | None, search: GrainSearch) -> MapSpots:
     """Spots of one map, point by point, in a table of `_grain_spots.COLUMNS` sorted by point."""
-    sums = _ordered(sums, "map")
+    sums = ordered(sums, "map")
     z, x, azimuth, q = (np.asarray(sums.signal[d], float) for d in DIMS)
-    step = _azimuth_step(azimuth)
+    step = azimuth_step(azimuth)
     counts, weight = (
-        _images(sums.signal, sums.signal, "the map"),
-        _images(sums.weight, sums.signal, "the weight"),
+        images_of(sums.signal, sums.signal, "the map"),
+        images_of(sums.weight, sums.signal, "the weight"),
     )
     kind, ref_dispersion = AZIMUTH, 1.0
     if reference is None:
@@ -165,38 +165,6 @@ def _segment(
     return np.concatenate([t for t, _ in parts]), np.sum([s for _, s in parts], axis=0)
 
 
-def dispersion(sums: Sums) -> float:
-    """Variance per count of sums whose bins are scaled Poisson counts; 1 for counts, 0 for an exact model."""
-    signal, variance = sums.signal.values, sums.variance.values
-    every = max(1, signal.size // 200_000)
-    signal, variance = signal.reshape(-1)[::every], variance.reshape(-1)[::every]
-    good = np.isfinite(signal) & (signal > 0)
-    return float(np.median(variance[good] / signal[good])) if good.any() else 1.0
-
-
-def sum_maps(maps: Iterable[Sums | None]) -> Sums:
-    """Add maps into one reference: counts, variances and weights, missing ones left out.
-
-    Raises `InputError` when no map holds data.
-    """
-    total = None
-    for sums in maps:
-        if sums is None or _has_no_data(sums):
-            continue
-        parts = [part.fillna(0) for part in (sums.signal, sums.variance)]
-        weight = sums.weight * np.isfinite(sums.signal)
-        total = (
-            (*parts, weight)
-            if total is None
-            else tuple(t + p for t, p in zip(total, (*parts, weight), strict=True))
-        )
-    if total is None:
-        raise InputError(
-            "no map to make a reference from", where="grains", fix="Name maps taken before plating began."
-        )
-    return Sums(*total)
-
-
 def _background_words(reference: Reference, search: GrainSearch) -> str:
     if reference is None:
         return (
@@ -222,49 +190,23 @@ def _check_same(found: list[MapSpots | None], index: int) -> None:
             )  # fmt: skip
 
 
-def _has_no_data(sums: Sums) -> bool:
-    values = sums.signal.values
-    return values.dtype.kind == "f" and not np.isfinite(values).any()
-
-
-def _ordered(sums: Sums, where: str) -> Sums:
-    missing = [d for d in DIMS if d not in sums.signal.dims]
-    if missing or sums.signal.ndim != 4:
+def _reference_at(reference: Reference, index: int) -> Sums | None:
+    if reference is None or isinstance(reference, Sums):
+        return reference
+    try:
+        return reference(index) if callable(reference) else reference[index]
+    except IndexError:
         raise InputError(
-            f"ring sums have dims {sums.signal.dims}, needed are {DIMS}", where=where,
-            fix="Lay frames out with ScanGrid.sums_to_map, and pass one map at a time.",
-        )  # fmt: skip
-    if sums.signal.dims == DIMS:
-        return sums
-    return Sums(
-        sums.signal.transpose(*DIMS),
-        sums.variance.transpose(*DIMS),
-        sums.weight.transpose(*[d for d in DIMS if d in sums.weight.dims]),
-    )
-
-
-def _images(array: xr.DataArray, like: xr.DataArray, what: str) -> np.ndarray:
-    """An array over some of DIMS as contiguous images (points, azimuth, q); a single image when z, x are absent."""
-    alone = "z" not in array.dims and "x" not in array.dims
-    sizes = {d: 1 if alone and d in ("z", "x") else like.sizes[d] for d in DIMS}
-    wrong = [d for d in array.dims if array.sizes[d] != sizes.get(str(d))]
-    if wrong:
-        raise InputError(
-            f"{what} has {array.sizes[wrong[0]]} values along {wrong[0]}, the map {like.sizes.get(wrong[0], 0)}",
-            where="grains", fix="Reduce both with the same bins and grid.",
-        )  # fmt: skip
-    full = array.values.reshape([sizes[d] if d in array.dims else 1 for d in DIMS])
-    return np.ascontiguousarray(np.broadcast_to(full, list(sizes.values()))).reshape(
-        -1, sizes["azimuth"], sizes["q"]
-    )
+            f"no reference for map {index}", where="grains", fix="Give one a map, or one for all."
+        ) from None
 
 
 def _reference_arrays(reference: Sums, sums: Sums, search: GrainSearch, step: float):
     """Reference counts (as Poisson counts), weight and dispersion, averaged over +- smooth_deg in azimuth."""
     order = [d for d in DIMS if d in reference.signal.dims]
     spread = dispersion(reference)
-    counts = _images(reference.signal.transpose(*order), sums.signal, "the reference")
-    weight = _images(
+    counts = images_of(reference.signal.transpose(*order), sums.signal, "the reference")
+    weight = images_of(
         reference.weight.transpose(*[d for d in DIMS if d in reference.weight.dims]),
         sums.signal,
         "the weight of the reference",
@@ -280,24 +222,3 @@ def _reference_arrays(reference: Sums, sums: Sums, search: GrainSearch, step: fl
         )
         weight[weight < 1e-9 * weight.max()] = 0.0
     return counts, weight, spread
-
-
-def _azimuth_step(azimuth: np.ndarray) -> float:
-    step = 360.0 / len(azimuth)
-    if len(azimuth) < 3 or not np.allclose(np.diff(azimuth), step, rtol=1e-3):
-        raise InputError(
-            "azimuth bins are not equal steps round the whole ring", where="grains",
-            fix="Integrate over 0-360 degrees; bins without pixels have weight zero.",
-        )  # fmt: skip
-    return step
-
-
-def _reference_at(reference: Reference, index: int) -> Sums | None:
-    if reference is None or isinstance(reference, Sums):
-        return reference
-    try:
-        return reference(index) if callable(reference) else reference[index]
-    except IndexError:
-        raise InputError(
-            f"no reference for map {index}", where="grains", fix="Give one a map, or one for all."
-        ) from None

@@ -11,6 +11,7 @@ from operando import diffraction
 from operando.core import Sums
 from operando.core.errors import InputError
 
+from .grain_images import images_as_sums
 from .stage import versioned
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ def limit_group(job: Run, first: xr.Dataset) -> dict[str, xr.Dataset]:
 @versioned("1")
 def search_limit(images: xr.Dataset, *, seed: int) -> xr.Dataset:
     """Efficiency over `counts`; attrs hold the limits (counts in a spot) and the false spots an image, with errors."""
-    from .grain_groups import images_as_sums
-
     rng = np.random.default_rng(seed)
     sums = images_as_sums(images)
     found, _ = diffraction.detection_limit(sums, None, COUNTS, spots=SPOTS, rng=rng)

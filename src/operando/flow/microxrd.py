@@ -20,7 +20,8 @@ from .around import ring_around, roundness, standard_distance
 from .facts import grid_of, phases
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
-from .grain_groups import grain_groups, grain_ring, image_call
+from .grain_groups import grain_groups, grain_ring
+from .grain_images import image_call
 from .lithium import plating_groups
 from .notes import look_at
 from .orders import Batch
