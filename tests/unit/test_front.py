@@ -119,3 +119,15 @@ def test_bad_input():
         front_speed(fit_front(y.isel(time=0), err.isel(time=0)))
     with pytest.raises(InputError, match="evenly spaced"):
         fit_front(y.isel(z=[0, 1, 2, 3, 5, 9, 12]), err.isel(z=[0, 1, 2, 3, 5, 9, 12]))
+
+
+def test_a_front_that_has_all_but_left_is_not_mistaken_for_one_inside():
+    """Most profiles of a series hold no front; their chance steps must not tell what a front looks like."""
+    z, columns = np.arange(6.0, 24.0, 2.0), 40
+    rng = np.random.default_rng(4)
+    at = np.concatenate([np.full(columns, 14.0), np.full(columns, 3.0), np.full(8 * columns, -20.0)])
+    y = 14.0 + 0.12 * ndtr((z - at[:, None]) * 2.563 / 6.0) + 0.0028 * rng.standard_normal((at.size, z.size))
+    profile = xr.DataArray(y[None], dims=("family", "x", "z"), coords={"z": z})
+    found = fit_front(profile, xr.full_like(profile, 0.0028), stepped=True).isel(family=0)
+    assert np.isfinite(found["position"].values[:columns]).mean() > 0.95
+    assert np.isnan(found["position"].values[columns:]).all()

@@ -1,8 +1,7 @@
-"""Fronts: where a phase boundary is in each column, how fast it moves, and how wide it is."""
+"""Fronts: where a phase boundary is in each column, and how wide it is."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 import numpy as np
@@ -40,11 +39,12 @@ def fit_front(
 
     Returns over the other dims `position` (um), `width` (10-90 %, um, pixel height taken out), `below`, `above` (units
     of the profile), each with `_err` (times the root of `goodness` where that is well above one); `goodness`; `flag`:
-    NO_DATA (fewer than six points), TOO_FEW_COUNTS (step below four times its error), WINDOW_EDGE (too little of the
-    front is seen, which shifts position and width: half of its own width, or of the median of its family, does not fit
-    between it and the first or last known point of its column; or its step is below two thirds of the median; or it is
-    wider than half the column), NOT_CONVERGED. Flagged values are NaN. A width consistent with zero is reported as
-    such, with its error.
+    NO_DATA (fewer than six points), TOO_FEW_COUNTS (step below four times its error, or the position not known to
+    within the width), WINDOW_EDGE (too little of the front is seen, which shifts position and width: half of its own
+    width, or of the typical one of its family, does not fit between it and the first or last known point of its column;
+    or its step is below two thirds of the typical one; or it is wider than half the column), NOT_CONVERGED. Typical is
+    the median, each front counted by the significance of its step: most profiles of a series may hold no front.
+    Flagged values are NaN. A width consistent with zero is reported as such, with its error.
     """
     if model not in WIDTH_FACTOR:
         raise InputError(f"unknown front model {model!r}", where="fit_front", fix="Use erf or logistic.")
@@ -110,19 +110,31 @@ def _start(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.stack([*levels, place, scale], 1))
 
 
-def _cut(place: np.ndarray, width: np.ndarray, step: np.ndarray, ends: np.ndarray, h: float) -> np.ndarray:
+def _cut(
+    place: np.ndarray, width: np.ndarray, step: np.ndarray, step_err: np.ndarray, ends: np.ndarray, h: float
+) -> np.ndarray:
     """Fronts of which too little is seen: arrays (group, fronts), ends (2, group, fronts); see `fit_front`.
 
-    A front that has hardly come in looks narrow and low, so each is held against the median of its group.
+    A front that has hardly come in, or has all but left, looks narrow and low, so each is held against the typical one
+    of its group.
     """
-    own = np.maximum(INSIDE * width, 0.5 * h)
-    outside = ~(place - own >= ends[0]) | ~(place + own <= ends[1])
+    own, size = np.maximum(INSIDE * width, 0.5 * h), np.abs(step)
     with np.errstate(all="ignore"):
-        typical = [np.nanmedian(np.where(outside, np.nan, np.abs(v)), 1, keepdims=True) for v in (own, step)]
-    margin, least = (np.where(np.isfinite(v), v, 0.0) for v in typical)
-    near = (place - margin < ends[0]) | (place + margin > ends[1])
-    wide = width > 0.5 * (ends[1] - ends[0])
-    return np.asarray(outside | near | wide | (np.abs(step) < LEAST_STEP * least))
+        outside = ~(place - own >= ends[0]) | ~(place + own <= ends[1])
+        weight = np.where(outside | ~np.isfinite(size / step_err), 0.0, (size / step_err) ** 2)
+        margin, least = (_typical(v, weight) for v in (own, size))
+        near = (place - margin < ends[0]) | (place + margin > ends[1])
+        wide = width > 0.5 * (ends[1] - ends[0])
+        return np.asarray(outside | near | wide | (size < LEAST_STEP * least))
+
+
+def _typical(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted median of each row (rows, 1); zero where nothing has weight."""
+    order = np.argsort(np.where(weight > 0, values, np.inf), axis=1)
+    share = np.cumsum(np.take_along_axis(weight, order, 1), 1)
+    at = (share >= 0.5 * share[:, -1:]).argmax(1)[:, None]
+    found = np.take_along_axis(values, np.take_along_axis(order, at, 1), 1)
+    return np.where(share[:, -1:] > 0, found, 0.0)
 
 
 def _dataset(
@@ -140,17 +152,17 @@ def _dataset(
     small = h / np.sqrt(12)  # widths below this are not resolved
     dims, shape = ordered.dims[:-1], ordered.shape[:-1]
     groups = shape[0] if dims and dims[0] == "family" else 1
-    at, wide, step, low, high = (v.reshape(groups, -1) for v in (place, factor * scale, above - below, *ends))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a family without a front
-        cut = _cut(at, wide, step, np.stack([low, high]), h).ravel()
     with np.errstate(invalid="ignore", divide="ignore"):
         true = np.sqrt(np.maximum(scale**2 - pixel, 0.0))
         width_err = factor * err[:, 3] * scale / np.maximum(true, 0.5 * small)
         step_err = np.sqrt(err[:, 0] ** 2 + err[:, 1] ** 2 - 2 * fit.cov[:, 0, 1])
+        of_groups = (place, factor * scale, above - below, step_err, *ends)
+        at, wide, step, of_step, low, high = (v.reshape(groups, -1) for v in of_groups)
+        cut = _cut(at, wide, step, of_step, np.stack([low, high]), h).ravel()
+        unseen = ~(np.abs(above - below) >= MIN_STEP * step_err) | (err[:, 2] > np.maximum(factor * scale, h))
         reasons = {
             Flag.NO_DATA: fit.used < 6,
-            Flag.TOO_FEW_COUNTS: ~(np.abs(above - below) >= MIN_STEP * step_err),
+            Flag.TOO_FEW_COUNTS: unseen,
             Flag.WINDOW_EDGE: cut,
             Flag.NOT_CONVERGED: ~fit.converged | ~np.isfinite(err).all(1),
         }
@@ -172,69 +184,3 @@ def _dataset(
     found["goodness"] = xr.DataArray(fit.goodness.reshape(shape), dims=dims, attrs=attrs)
     found["flag"] = flag_variable(flag.reshape(shape), tuple(map(str, dims)))
     return found
-
-
-def front_speed(fronts: xr.Dataset, *, scatter_um: float = 0.0) -> xr.Dataset:
-    """Speed of the front in every column by weighted regression of its position on time, and whether it is constant.
-
-    fronts      Dataset with `position`, `position_err` (um) over `time` (s) and any other dims, as from `fit_front`
-    scatter_um  roughness of the front itself, added in quadrature to each error
-
-    Returns over the other dims `speed`, `speed_err` (nm/s), `start` (um, at the first time), `p_constant`: the chance
-    of at least this much curvature (quadratic term) if the speed is constant; `goodness` of the straight line;
-    `points`; `flag` TOO_FEW_COUNTS for fewer than four times. The test is invalid where errors are wrong (goodness).
-    """
-    from scipy.special import ndtr
-
-    if "time" not in fronts["position"].dims:
-        raise InputError(
-            f"front positions have dims {fronts['position'].dims}, none is time", where="front_speed"
-        )
-    position = fronts["position"].transpose(..., "time")
-    time = position["time"].values.astype(float)
-    y = position.values.reshape(-1, len(time))
-    err = np.hypot(fronts["position_err"].transpose(*position.dims).values.reshape(y.shape), scatter_um)
-    good = np.isfinite(y) & np.isfinite(err) & (err > 0)
-    u = (time - time[0]) / max(time[-1] - time[0], 1e-30)
-    straight, cov, chi2 = _polynomial(u, y, err, good, 1)
-    curved, curved_cov, _ = _polynomial(u, y, err, good, 2)
-    enough = good.sum(1) >= 4
-    unit = 1e3 / max(time[-1] - time[0], 1e-30)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p = 2 * ndtr(-np.abs(curved[:, 2]) / np.sqrt(curved_cov[:, 2, 2]))
-        quantities = {
-            "speed": (unit * straight[:, 1], "nm/s", "speed of the front"),
-            "speed_err": (unit * np.sqrt(cov[:, 1, 1]), "nm/s", "1-sigma error of speed"),
-            "start": (straight[:, 0], "um", "position at the first time"),
-            "start_err": (np.sqrt(cov[:, 0, 0]), "um", "1-sigma error of start"),
-            "p_constant": (p, "1", "chance of this curvature at constant speed"),
-            "goodness": (
-                chi2 / np.maximum(good.sum(1) - 2, 1),
-                "1",
-                "reduced chi-squared of a straight line",
-            ),
-        }
-    dims, shape = position.dims[:-1], position.shape[:-1]
-    found = xr.Dataset(coords={name: c for name, c in position.coords.items() if "time" not in c.dims})
-    for name, (values, units, label) in quantities.items():
-        data = np.where(enough, values, np.nan).reshape(shape)
-        found[name] = xr.DataArray(data, dims=dims, attrs={"units": units, "long_name": label})
-    found["points"] = xr.DataArray(
-        good.sum(1).reshape(shape), dims=dims, attrs={"units": "1", "long_name": "times used"}
-    )
-    found["flag"] = flag_variable(
-        np.where(enough, 0, int(Flag.TOO_FEW_COUNTS)).reshape(shape), tuple(map(str, dims))
-    )
-    return found
-
-
-def _polynomial(
-    u: np.ndarray, y: np.ndarray, err: np.ndarray, good: np.ndarray, degree: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted polynomial in every row: coefficients (rows, degree + 1), covariance, chi-squared."""
-    basis = np.stack([u**k for k in range(degree + 1)], -1)
-    weight = np.where(good, 1 / np.where(good, err, 1.0) ** 2, 0.0)
-    normal = np.einsum("rn,np,nq->rpq", weight, basis, basis)
-    cov = np.linalg.pinv(normal, hermitian=True)
-    best = np.einsum("rpq,nq,rn->rp", cov, basis, weight * np.where(good, y, 0.0))
-    return best, cov, (weight * (np.where(good, y, 0.0) - best @ basis.T) ** 2).sum(1)
