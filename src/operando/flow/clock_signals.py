@@ -64,12 +64,15 @@ def layer_of(groups: dict[str, xr.Dataset], ring: str) -> xr.Dataset:
         return groups[f"{ring}/layer"]
     from operando.diffraction.layers import layer_position
 
+    from .along_z import transmission_of
+
     one = groups[ring]
     if one.sizes["z"] < 6:
         nothing = xr.full_like(one["intensity"].isel(z=0, drop=True), np.nan)
         return xr.Dataset({"position": nothing, "position_err": nothing})
     good = one["intensity"].where(one["intensity_flag"] == 0) if "intensity_flag" in one else one["intensity"]
-    return layer_position(good, one["intensity_err"])
+    seen = transmission_of(groups.get("xrd", xr.Dataset()))
+    return layer_position(seen * good, seen * one["intensity_err"])
 
 
 def _height(groups: dict[str, xr.Dataset], ring: str, start: float) -> Signal:

@@ -8,7 +8,7 @@ import xarray as xr
 from operando import diffraction
 from operando.core import Flag
 
-from .along_z import ascending, row_time
+from .along_z import ascending, row_time, transmission_of
 from .experiment import Experiment
 from .sections import RingSection
 
@@ -17,11 +17,13 @@ def layers(groups: dict[str, xr.Dataset], ring: RingSection, experiment: Experim
     """Place, width and displacement of the layer in each column: `layer_position`, `displacement` from the first map
     in which the column shows it, and over time its mean, tilt and curvature along x (`bending`).
 
-    From the intensity of the ring above its background; the thickness is that of the layer of this phase in [cell].
+    From the intensity of the ring above its background, as counted (`transmission_of`); the thickness is that of the
+    layer of this phase in [cell].
     A layer is seen when its rows are recorded; `position` is moved to the middle of the map by its own motion.
     """
     fitted = groups[f"xrd/{ring.name}"]
-    intensity = ascending(fitted["intensity"].where(fitted["intensity_flag"] == 0))
+    seen = transmission_of(groups["xrd"])
+    intensity = ascending((seen * fitted["intensity"]).where(fitted["intensity_flag"] == 0))
     of_phase = [
         layer.thickness_um
         for layer in (experiment.cell.layers if experiment.cell else [])
@@ -29,7 +31,7 @@ def layers(groups: dict[str, xr.Dataset], ring: RingSection, experiment: Experim
     ]
     thickness = of_phase[0] if len(of_phase) == 1 else 0.0
     found = diffraction.layer_position(
-        intensity, ascending(fitted["intensity_err"]), thickness_um=thickness, stepped=True
+        intensity, ascending(seen * fitted["intensity_err"]), thickness_um=thickness, stepped=True
     )
     found["position"] = _at_middle(found["position"], ascending(groups["xrd"]["row_time"]))
     found = found.merge(_displaced(found))
