@@ -47,35 +47,44 @@ def epitaxy_groups(groups: dict[str, xr.Dataset], experiment: Experiment) -> dic
             grains, predicted["azimuth"].values, fold=section.fold, min_grains=section.min_grains,
             width_deg=section.width_deg, only=first_seen(grains),
         )  # fmt: skip
-        tests["so_far_number"], tests["so_far_p"] = _so_far(grains, predicted["azimuth"].values, section)
+        told = _over_maps(grains, predicted["azimuth"].values, section)
+        tests = tests.assign(told)
         found["epitaxy/tests"] = tests.assign_attrs(tests.attrs | predicted.attrs)
     return found
 
 
-def _so_far(
-    grains: xr.Dataset, predicted: np.ndarray, section: EpitaxySection
-) -> tuple[xr.Variable, xr.Variable]:
-    """Number of grains first seen up to each map, and the p-value of their azimuths against the prediction.
+def _over_maps(grains: xr.Dataset, predicted: np.ndarray, section: EpitaxySection) -> dict[str, xr.Variable]:
+    """Number of grains first seen over several maps, and the p-value of their azimuths against the prediction.
 
-    The azimuths covered are those of the mean of these maps. NaN for fewer than `min_grains`.
+    `so_far`: in all maps up to each; `recent`: in the last maps up to each, no more of them than a test needs grains,
+    which shows when grains stop to follow (neighbouring values share grains). The azimuths covered are those of the
+    mean of these maps. NaN for fewer than `min_grains`.
     """
     used = first_seen(grains) & np.isfinite(grains["azimuth"].values)
-    numbers, chances = [], []
-    for t in range(grains.sizes["time"]):
-        azimuth = grains["azimuth"].values[used & (grains["map_index"].values <= t)]
-        covered = grains["coverage"].values[: t + 1].mean(0)
-        enough = len(azimuth) >= section.min_grains
-        numbers.append(len(azimuth))
-        chances.append(
-            prediction_test(azimuth, predicted, width_deg=section.width_deg, coverage=covered)[1]
-            if enough
-            else np.nan
-        )
-    told = "grains first seen up to this map"
-    return (
-        xr.Variable("time", numbers, {"units": "1", "long_name": f"number of {told}"}),
-        xr.Variable("time", chances, {"units": "1", "long_name": f"chance if uniform, of {told}"}),
-    )
+    where, azimuth, maps = grains["map_index"].values, grains["azimuth"].values, grains.sizes["time"]
+    number = np.bincount(where[used].astype(int), minlength=maps)
+    found = {}
+    for name, text in (("so_far", "first seen up to this map"), ("recent", "first seen in the last maps")):
+        numbers, chances = np.zeros(maps, int), np.full(maps, np.nan)
+        for last in range(maps):
+            first = 0
+            if name == "recent":
+                back = np.cumsum(number[last::-1])
+                first = last - min(int(np.searchsorted(back, section.min_grains)), last)
+            some = azimuth[used & (where >= first) & (where <= last)]
+            numbers[last] = len(some)
+            if len(some) >= section.min_grains:
+                covered = np.nanmean(grains["coverage"].values[first : last + 1], axis=0)
+                chances[last] = prediction_test(
+                    some, predicted, width_deg=section.width_deg, coverage=covered
+                )[1]
+        told = {
+            "number": (numbers, f"number of grains {text}"),
+            "p": (chances, f"chance if uniform, of grains {text}"),
+        }
+        for key, (values, label) in told.items():
+            found[f"{name}_{key}"] = xr.Variable("time", values, {"units": "1", "long_name": label})
+    return found
 
 
 def first_seen(grains: xr.Dataset) -> np.ndarray:

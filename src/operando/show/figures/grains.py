@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from matplotlib.ticker import MaxNLocator
 
 from ..style import (
     AMOUNT,
@@ -45,6 +46,7 @@ def counted(counts: xr.Dataset, around: xr.Dataset) -> Exhibit:
     bar = figure.colorbar(image, cax=panel(figure, 6.35, 0.5, 0.1, 1.2))
     bar.outline.set_visible(False)
     bar.set_label("grains")
+    bar.locator = MaxNLocator(integer=True)
     names = [n for n in ("total", "new", "vanished") for n in (n, f"{n}_err")]
     return Exhibit(
         "grains", f"Grains on {counts.attrs.get('ring', 'the ring')}",
@@ -76,8 +78,10 @@ def epitaxy(tests: xr.Dataset, predicted: xr.Dataset, grains: xr.Dataset) -> Exh
         "prediction_p": "near the prediction",
         "rayleigh_p": "one direction",
         "kuiper_p": "not uniform",
-        "so_far_p": "near the prediction, so far",
+        "so_far_p": "near the prediction, all so far",
+        "recent_p": f"near the prediction, last {tests.attrs['min_grains']} or more",
     }
+    names = {k: v for k, v in names.items() if k in tests and np.isfinite(tests[k].values).any()}
     for k, (name, text) in enumerate(names.items()):
         if not np.isfinite(tests[name].values).any():
             continue
@@ -99,7 +103,8 @@ def epitaxy(tests: xr.Dataset, predicted: xr.Dataset, grains: xr.Dataset) -> Exh
         "epitaxy", f"Do {about['deposit']} grains follow {about['substrate']}?",
         f"Left: azimuths of all grains in bins of 10 degrees; lines: where the {about['relation']} relation puts them. "
         f"Right: chance of azimuths like those of the grains first seen in each map if they had any orientation, where "
-        f"a map has at least {about['min_grains']} of them; so far: of all grains up to that map.",
+        f"a map has at least {about['min_grains']} of them; all so far: of all maps up to it; last: of no more maps "
+        f"than hold as many. {about['smallest_p']:g} is the least that the drawn samples can tell.",
         "Azimuths of grains with predicted ones, and p-values against time.", figure,
         tests.drop_vars("flag").to_dataframe().reset_index(),
     )  # fmt: skip

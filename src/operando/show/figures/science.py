@@ -129,7 +129,9 @@ def _speeds(data: xr.Dataset) -> str:
         for family, speed in found.items() if speed.valid
     ]  # fmt: skip
     return (
-        f"Weighted mean speed, {'; '.join(words)}." if words else "No column has four positions, so no speed."
+        f"Weighted mean speed, {'; '.join(words)}."
+        if words
+        else "No column has three positions, so no speed."
     )
 
 
