@@ -18,6 +18,7 @@ from operando.core.frames import FrameCut
 
 from .around import ring_around, roundness, standard_distance
 from .facts import grid_of, phases
+from .family_windows import window_notes
 from .fit_maps import fit_map
 from .gather import join_maps, reflections
 from .grain_groups import grain_groups, grain_ring
@@ -52,6 +53,7 @@ def micro_xrd(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None)
     scans = _as_maps([_counted(scan, xrd) for scan in found], xrd)
     plan = plan_for(job.experiment, scans[0])
     check_flip(job, plan, scans[0])
+    job.notes.extend(window_notes(plan.rings))
     if xrd.monitor != "none":
         _have_monitor(scans)
     grids = [grid_of(xrd, scan) for scan in scans]
