@@ -146,6 +146,22 @@ def test_a_click_tells_value_error_and_history_of_the_point(browser, run):
         np.testing.assert_allclose([float(r[3]) for r in rows], there["c_err"].values, rtol=1e-6)
 
 
+def test_axes_have_two_marks_at_least_at_round_values(browser, run):
+    with served(run[0]) as server:
+        show(browser, server)
+        found = browser.js(
+            "import('/static/words.js').then(m => [[3.55, 4.37, 2], [0, 1, 1], [0.012, 0.019, 2], [-4e-6, 1e-6, 3], "
+            "[99.9, 1000.2, 5]].map(([a, b, n]) => [a, b, m.ticks(a, b, n).at]))"
+        )
+    for low, high, at in found:
+        steps = np.diff(at)
+        assert 2 <= len(at) <= 8
+        assert low - 1e-6 * (high - low) <= min(at) < max(at) <= high + 1e-6 * (high - low)
+        np.testing.assert_allclose(steps, steps[0], rtol=1e-6)
+        lead = steps[0] / 10 ** np.floor(np.log10(steps[0]) + 1e-9)
+        assert min(abs(lead - one) for one in (1, 2, 2.5, 5)) < 1e-6
+
+
 def test_a_missing_point_says_why(browser, run):
     with served(run[0]) as server:
         show(browser, server)
@@ -182,6 +198,12 @@ def test_a_brushed_region_is_averaged_with_its_weights(browser, run):
         np.testing.assert_allclose([float(r[2]) for r in rows], mean, rtol=1e-7)
         np.testing.assert_allclose([float(r[3]) for r in rows], error, rtol=1e-5)
         assert {int(r[5]) for r in rows} == {19}  # twenty points, one of them missing
+        bars = browser.js(
+            "[...document.querySelectorAll('#history path')].filter(p => p.getAttribute('stroke') === 'var(--warn)')"
+            ".map(p => p.getAttribute('d'))"
+        )
+        tall = [float(part.split("v-")[1]) for part in bars[0].split("M")[1:]]
+        np.testing.assert_allclose(tall, 10 / 20, atol=0.06)  # one point of twenty carries the flag
 
 
 def test_keys_step_choose_and_clear(browser, run):

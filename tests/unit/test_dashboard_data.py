@@ -170,3 +170,24 @@ def test_help_has_an_example_and_fits_a_screen():
     text = CliRunner().invoke(app, ["show", "--help"]).output
     assert "Example: operando show run" in text
     assert len(text.splitlines()) <= 24
+
+
+def test_quantities_come_in_the_order_of_the_experiment_file(tmp_path):
+    groups = {f"xrd/{name}": with_dims("time", "z", "x") for name in ("A", "B", "C")}
+    groups |= {"lithium": with_dims("time", "z", "x"), "compton": with_dims("state", "y", "x")}
+    experiment = {"xrd": {"rings": [{"name": "B"}, {"name": "A"}, {"name": "C"}]}}
+    write_results(Results("made up", experiment, groups), tmp_path / "results.nxs")
+    names = [quantity["group"] for quantity in RunData(tmp_path).overview()["quantities"]]
+    assert names == ["lithium", "xrd/B", "xrd/A", "xrd/C", "compton"]
+
+
+def test_a_file_that_is_replaced_between_two_questions_is_read_anew(run, tmp_path):
+    before = run.maps("xrd/LCO003:c:perp")[1][0]
+    other = build(maps=4, rows=8, columns=5).groups
+    other["xrd/LCO003"]["c"] = other["xrd/LCO003"]["c"] + 1.0
+    write_results(
+        Results("made up", {}, other), tmp_path / "results.nxs"
+    )  # renamed over it: another file by then
+    moved = run.maps("xrd/LCO003:c:perp")[1][0] - before
+    assert np.isfinite(moved).any()
+    np.testing.assert_allclose(moved[np.isfinite(moved)], 1.0, atol=1e-5)

@@ -47,10 +47,10 @@ def _asked(one: xr.Dataset) -> str:
     units, due = str(one["slope_units"].item()), float(one["slope_due"])
     if np.isfinite(due):
         apart = abs(float(one["slope"]) - due) / float(one["slope_err"])
-        text = f"{of} is {size.lstrip('+')} of {on} ({number(due)} is due, {number(apart, 2)} errors away)"
+        text = f"{of} is {size.lstrip('+')} times {on} ({number(due)} is due, {number(apart, 2)} errors away)"
     else:
         per = f" {_spelled(units)}" if units != "1" else " a unit"
-        text = f"{of} changes by {size}{per} of {on} ({_certain(one)})"
+        text = f"the change of {of} is {size}{per} of {on} ({_certain(one)})"
     name = str(one["relation"].item())
     return f"{name[:1].upper()}{name[1:]}: {text}; {int(one['number'])} times."
 

@@ -112,8 +112,8 @@ class RunData:
         told = json.loads(groups.entry["record"][()]) if groups else {}
         grids: dict[str, Any] = {}
         listed = []
-        rings = record.rings(groups, told.get("experiment", {}))
-        named = [f"xrd/{ring['name']}" for ring in rings]
+        experiment = told.get("experiment", {})
+        named = [f"xrd/{ring.get('name')}" for ring in (experiment.get("xrd") or {}).get("rings") or []]
         for quantity in sorted(self._catalogue.values(), key=lambda one: _turn(one.group, named)):
             key = " ".join([quantity.group, *quantity.dims])
             if key not in grids:
@@ -122,7 +122,7 @@ class RunData:
         return {
             "title": str(told.get("title", "")), "notes": told.get("notes", []), "folder": self.folder.resolve().name,
             "quantities": listed, "grids": grids, "groups": sorted(groups),
-            "rings": rings,
+            "rings": record.rings(groups, experiment),
             "clock": record.clock(groups), "reflections": record.reflections(groups),
             "live": record.live(groups), "alerts": record.alerts(groups),
             "flags": {int(flag): str(flag.name).lower().replace("_", " ") for flag in Flag if flag},

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from operando.flow.joint import SAME
 
 from ..style import RULE, SERIES, SOFT, Exhibit, panel, sheet, styled
 from ..text import axis_label, pretty, scaled, time_unit
 
 MOST, MOST_ASKED = 10, 9
+#: what says most of its technique, in this order
+FIRST = (
+    "voltage",
+    "polarisation",
+    "current",
+    "capacity",
+    "x *",
+    "rise of *",
+    "grains",
+    "c of *",
+    "front *",
+    "contact*",
+)
 #: units that take a prefix
 ELECTRICAL = ("A", "mA", "V", "mV", "mAh")
 
@@ -61,12 +78,25 @@ def together(series: dict[str, xr.Dataset]) -> Exhibit:
 
 
 def _in_turn(paths: list[str]) -> list[str]:
-    """One of each technique, then the second of each, and so on; those of one technique together again."""
+    """One of each technique, then the second of each, and so on; those of one technique together again.
+
+    Within a technique first what says most; what is another one times a constant is left out.
+    """
+    own = [path for path in paths if not any(fnmatchcase(_name(path), like) for like in SAME)]
     by: dict[str, list[str]] = {}
-    for path in paths:
+    for path in sorted(own, key=_rank):
         by.setdefault(path.split("/")[1], []).append(path)
-    ranked = sorted(paths, key=lambda path: by[path.split("/")[1]].index(path))[:MOST]
+    ranked = sorted(own, key=lambda path: by[path.split("/")[1]].index(path))[:MOST]
     return [path for technique in by for path in by[technique] if path in ranked]
+
+
+def _name(path: str) -> str:
+    return path.split("/", 2)[2]
+
+
+def _rank(path: str) -> tuple[int, str]:
+    place = next((k for k, like in enumerate(FIRST) if fnmatchcase(_name(path), like)), len(FIRST))
+    return place, path
 
 
 @styled

@@ -62,8 +62,14 @@ function compute(q, m, other) {
     const mine = grid(0, state.q).time, theirs = grid(1, state.q).time, pair = mine.map((t) => nearest(theirs, t));
     subtract(made, (i) => pair[Math.floor(i / n)] * n + (i % n), other.values, other.errors, "difference in ");
   }
-  const noise = made.errors ? median(made.errors) : 0;
-  return Object.assign(made, { limits: limits(made.values, made.kind, noise) });
+  const noise = made.errors ? median(made.errors) : 0, seen = q.colours === "grey" && made.kind === "grey" ? centre(made.values, m) : made.values;
+  return Object.assign(made, { limits: limits(seen, made.kind, noise) });
+}
+
+function centre(values, m) { // of a section its middle half along both axes: collectors and air would take the whole scale
+  const found = [];
+  for (let s = 0; s < m.steps; s++) for (let r = Math.floor(m.rows / 4); r < 0.75 * m.rows; r++) for (let c = Math.floor(m.columns / 4); c < 0.75 * m.columns; c++) found.push(values[(s * m.rows + r) * m.columns + c]);
+  return found;
 }
 
 function subtract(made, index, values, errors, before) {
