@@ -39,7 +39,7 @@ def volume(grey):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize(("ahead", "electrode"), [(3, "bottom"), (5, "top")])
+@pytest.mark.parametrize(("ahead", "electrode"), [(3, "bottom"), (4, "top"), (5, "top"), (2, "bottom")])
 def test_equal_to_the_literal_rule_voxel_by_voxel(rng, dtype, ahead, electrode):
     rule = ColumnRule(160.0, 65.5, 25.3, 80.0, ahead=ahead)
     grey = cell(rng, noise=14.0)[0].astype(dtype)
@@ -66,13 +66,18 @@ def test_sharp_volume_is_segmented_exactly(rng):
     np.testing.assert_array_equal(voids.sum(0), void)  # pores of the bulk are not among them
 
 
-def test_slabs_do_not_change_anything(rng, monkeypatch):
+@pytest.mark.parametrize("electrode", ["bottom", "top"])
+def test_a_volume_on_disk_in_slabs_is_the_same(rng, monkeypatch, tmp_path, electrode):
     from operando.tomography import column_rule
 
-    grey = volume(cell(rng)[0].astype(np.float32))
-    whole = column_segmentation(grey, RULE)
-    monkeypatch.setattr(column_rule, "SLAB_VOXELS", 60 * 33 * 2)
-    xr.testing.assert_equal(column_segmentation(grey, RULE), whole)
+    grey = volume(cell(rng, (60, 37, 33))[0].astype(np.float32)[:: 1 if electrode == "bottom" else -1])
+    whole = column_segmentation(grey, RULE, electrode)
+    grey.to_dataset(name="grey").to_netcdf(tmp_path / "grey.h5", engine="scipy")
+    monkeypatch.setattr(column_rule, "SLAB_VOXELS", 60 * 33 * 5)
+    with xr.open_dataset(tmp_path / "grey.h5", engine="scipy") as kept:
+        lazy = kept["grey"]
+        assert len(column_rule._slabs(lazy)) == 8
+        xr.testing.assert_equal(column_segmentation(lazy, RULE, electrode), whole)
 
 
 def test_bad_input_is_one_clear_error(rng):

@@ -63,31 +63,18 @@ def column_segmentation(
     lithium voxel (index along z, -1 none). Biased by blur (contact too high, voids too small): see `fit_void_layer`.
     Raises InputError when no column has lithium.
     """
-    from ._column_kernels import march
-
     volume = check_volume(volume.squeeze(), where="column_segmentation")
     nz, ny, nx = volume.shape
     label = np.zeros((nz, ny, nx), np.uint8)
     first, last = np.empty((2, ny, nx), np.int32)
     contact = np.empty((ny, nx), np.uint8)
-    limits = [np.float32(v) for v in (rule.steel, rule.lithium, rule.void, rule.interphase)]
-    step = max(SLAB_VOXELS // (nz * nx), 1)
-    flip = slice(None, None, -1 if electrode == "top" else 1)
-    for start in range(0, ny, step):
-        rows = slice(start, start + step)
-        grey = _numbers(volume.isel(y=rows).values[flip])
-        below = grey.dtype.type(np.ceil(rule.void) if grey.dtype.kind == "u" else rule.void)
-        march(  # type: ignore[call-arg]
-            grey,
-            *limits,
-            below,
-            rule.ahead,
-            rule.depth,
-            label[flip][:, rows],
-            first[rows],
-            last[rows],
-            contact[rows],
-        )
+    for rows in _slabs(volume):
+        grey = _numbers(volume.values if rows is None else volume.isel(y=rows).values)
+        here = slice(None) if rows is None else rows
+        mine = label if rows is None else np.zeros(grey.shape, np.uint8)
+        _march(grey, electrode == "bottom", rule, mine, first[here], last[here], contact[here])
+        if rows is not None:
+            label[:, rows] = mine
     if (contact == 2).all():
         raise InputError(
             "no column holds lithium", where=f"column_segmentation, {electrode}",
@@ -96,8 +83,26 @@ def column_segmentation(
     return _dataset(volume, rule, electrode, label, first, last, contact)
 
 
+def _slabs(volume: xr.DataArray) -> list[slice | None]:
+    """Rows y to be worked on together; [None] for a volume that is in memory as a whole."""
+    if isinstance(volume.variable._data, np.ndarray):
+        return [None]
+    nz, ny, nx = volume.shape
+    step = max(SLAB_VOXELS // (nz * nx), 1)
+    return [slice(start, min(start + step, ny)) for start in range(0, ny, step)]
+
+
 def _numbers(grey: np.ndarray) -> np.ndarray:
-    return grey if grey.dtype in (np.uint8, np.uint16, np.float32) else grey.astype(np.float32)
+    kind = grey.dtype if grey.dtype in (np.uint8, np.uint16, np.float32) else np.float32
+    return np.ascontiguousarray(grey, kind)
+
+
+def _march(grey, up: bool, rule: ColumnRule, label, first, last, contact) -> None:
+    from ._column_kernels import march
+
+    limits = [np.float32(v) for v in (rule.steel, rule.lithium, rule.void, rule.interphase)]
+    below = grey.dtype.type(np.ceil(rule.void) if grey.dtype.kind == "u" else rule.void)
+    march(grey, up, *limits, below, rule.ahead, rule.depth, label, first, last, contact)
 
 
 def _dataset(volume, rule, electrode, label, first, last, contact) -> xr.Dataset:
