@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +28,6 @@ def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
     section = job.experiment.tomography
     assert section is not None
     volumes = series(job)
-    same_size(volumes)
     how = settings_of(job, section, volumes[0])
     motions = [held_fixed(job, section, volumes[0], one, how) for one in volumes]
     scans = [
@@ -58,26 +56,6 @@ def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
     else:
         job.notes.append("tomography: one scan only, so nothing is said about change")
     look_at(job, groups["tomography"])
-
-
-def same_size(volumes: list[Volume]) -> None:
-    """Raise `ExperimentError` where the volumes of the series differ in size or voxel, before any is measured."""
-    shapes = [shape_of(v) for v in volumes]
-    for volume, shape in zip(volumes, shapes, strict=True):
-        if shape != shapes[0] or abs(volume.voxel_um - volumes[0].voxel_um) > 1e-3 * volume.voxel_um:
-            raise ExperimentError(
-                f"{volume.name} is {shape} voxels of {volume.voxel_um:g} um, {volumes[0].name} is {shapes[0]} of "
-                f"{volumes[0].voxel_um:g} um", where="tomography",
-                fix="Use scans of one detector setting, or choose the same region and rows.",
-            )  # fmt: skip
-
-
-def shape_of(volume: Volume) -> tuple[int, ...]:
-    if Path(volume.path).suffix == ".zarr":
-        import zarr
-
-        return tuple(zarr.open_group(volume.path, mode="r")["attenuation"].shape)  # type: ignore[union-attr]
-    return volume.read().shape
 
 
 def settings_of(job: Run, section: TomographySection, first: Volume) -> ScanSettings:

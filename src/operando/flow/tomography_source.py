@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from operando.core import digest
-from operando.core.errors import ExperimentError, InputError, ReadError
+from operando.core.errors import ExperimentError, InputError
 from operando.core.projections import ImageStack, Projections
+from operando.read.volume_file import VolumeFile, open_volume
 
 from .sections.tomography import TomographySection
+from .tomography_plan import opened, part_of, recon_settings, require_room
 
 if TYPE_CHECKING:
     from .running import Run
@@ -20,13 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Volume:
-    """One volume on disk: where, what it is (digest), its voxels, when (s since the epoch or NaN), how it was made."""
+    """One volume on disk: where, what it is (digest), its voxels, when (s since the epoch or NaN), how it was made.
+
+    rows, region, binning   part of the file that is meant, and how many of its voxels make one of `voxel_um`
+    """
 
     path: str
     digest: str
     voxel_um: float
     utc: float
     flip: bool = False
+    rows: tuple[int, int] | None = None
+    region: tuple[int, ...] | None = None
+    binning: int = 1
     centre: float = np.nan
     centre_err: float = np.nan
     centre_apart: float = np.nan
@@ -37,11 +45,13 @@ class Volume:
 
     def read(self) -> np.ndarray:
         """(z, y, x) float32, z from the lower collector up; values that are not known become the median."""
-        values = np.ascontiguousarray(load(Path(self.path))[:: -1 if self.flip else 1], np.float32)
+        values = open_volume(self.path).read(self.rows, self.region, self.binning)
+        values = np.ascontiguousarray(values[::-1]) if self.flip else values
         bad = ~np.isfinite(values)
         if bad.any():
             if bad.mean() > 0.5:
-                raise InputError("over half of the voxels are not numbers", where=self.path)
+                raise InputError("over half of the voxels are not numbers", where=self.path,
+                                 fix="Choose what was reconstructed: region = [y0, y1, x0, x1].")  # fmt: skip
             values[bad] = np.median(values[~bad])
         return values
 
@@ -99,8 +109,9 @@ def series(job: Run) -> list[Volume]:
             f"{len(section.times_s)} times for {len(paths)} files", where="tomography.times_s",
             fix="Give one time (s) for every file, or leave times_s out where the files hold them.",
         )  # fmt: skip
+    require_room(job, [Path(p) for p in paths])
     made = [
-        reconstructed(job, Path(p), k) if section.scans is not None else given(section, Path(p))
+        reconstructed(job, Path(p), k) if section.scans is not None else given(job, section, Path(p))
         for k, p in enumerate(paths)
     ]
     if section.times_s is not None:
@@ -114,34 +125,17 @@ def series(job: Run) -> list[Volume]:
     return sorted(made, key=lambda v: v.utc) if len(made) > 1 else made
 
 
-def opened(section: TomographySection, path: Path) -> Projections:
-    from operando.read.projections import open_projections
-
-    return open_projections(
-        path, pixel_um=section.voxel_um, energy_keV=section.energy_keV, distance_mm=section.distance_mm
-    )
-
-
 def reconstructed(
     job: Run, path: Path, number: int, part: int | None = None, centre: float | None = None
 ) -> Volume:
     """The volume of a scan (or of every second projection of it), made now or found in RUN/volumes."""
-    from operando.tomography.correct import Correction
-    from operando.tomography.slabs import ReconSettings
-
     from .recon import reconstruct
 
     section = job.experiment.tomography
     assert section is not None
     scan = opened(section, path)
     whole = scan if part is None else half(scan, part)
-    cleaning: dict[str, Any] = {"stripes": section.stripes}
-    settings = ReconSettings(
-        centre=section.centre if centre is None else centre,
-        rows=None if section.rows is None else (section.rows[0], section.rows[1]),
-        region=None if section.region is None else tuple(section.region),  # type: ignore[arg-type]
-        correction=Correction(**cleaning), outside="keep", memory_gb=section.memory_gb,
-    )  # fmt: skip
+    settings = recon_settings(section, centre)
     label = f"scan_{number:04d}" + ("" if part is None else f"_half_{part}")
     target = job.folder / "volumes" / f"{label}.zarr"
 
@@ -155,73 +149,44 @@ def reconstructed(
     values = [e.centre for e in done.centre.estimates]
     when = scan.started_s if scan.time_s is None else float(np.mean(scan.time_s))
     return Volume(
-        str(target), digest(whole.digest, settings), float(scan.pixel_um or np.nan), np.nan if when is None else when,
-        section.row_0 == "top", done.centre.value, done.centre.err, max(values) - min(values) if values else np.nan,
+        str(target), digest(whole.digest, settings, section.binning), float(scan.pixel_um or np.nan) * section.binning,
+        np.nan if when is None else when, section.row_0 == "top", binning=section.binning, centre=done.centre.value,
+        centre_err=done.centre.err, centre_apart=max(values) - min(values) if values else np.nan,
     )  # fmt: skip
 
 
-def given(section: TomographySection, path: Path) -> Volume:
-    """A volume that was made elsewhere: zarr of ours, TIFF stack, HDF5."""
-    voxel, when = section.voxel_um, np.nan
-    if path.suffix == ".zarr":
-        import zarr
-
-        attrs = dict(zarr.open_group(path, mode="r").attrs)
-        started = attrs.get("started_s")
-        when = np.nan if started is None else float(str(started))
-        voxel = voxel or float(str(zarr.open_group(path, mode="r")["attenuation"].attrs["voxel_um"]))
+def given(job: Run, section: TomographySection, path: Path) -> Volume:
+    """A volume that was made elsewhere: zarr of ours, TIFF stack or folder, HDF5."""
+    file = open_volume(path)
+    voxel = section.voxel_um or file.voxel_um
     if voxel is None:
+        raise ExperimentError(f"the voxel size of {path.name} is not known", where="tomography.volumes",
+                              fix="Write voxel_um = 1.7.")  # fmt: skip
+    if file.voxel_um is not None and abs(voxel - file.voxel_um) > 1e-3 * voxel:
         raise ExperimentError(
-            f"the voxel size of {path.name} is not known",
-            where="tomography.volumes",
-            fix="Write voxel_um = 1.7.",
-        )
-    stat = path.stat()
+            f"voxel_um = {voxel:g}, but {path.name} says {file.voxel_um:g} um", where="tomography.voxel_um",
+            fix="Leave voxel_um out where the files know it, or correct the one that is wrong.",
+        )  # fmt: skip
+    absent = not_numbers(file)
+    if absent:
+        job.notes.append(f"tomography, {path.name}: {100 * absent:.2g} % of the voxels are not numbers; the median "
+                         "grey value is put there")  # fmt: skip
+    rows, region = part_of(section)
     return Volume(
-        str(path),
-        digest(str(path), stat.st_size, stat.st_mtime_ns),
-        float(voxel),
-        when,
-        section.row_0 == "top",
-    )
+        str(path), digest(state_of(path), rows, region, section.binning), float(voxel) * section.binning,
+        np.nan if file.started_s is None else file.started_s, section.row_0 == "top", rows, region, section.binning,
+    )  # fmt: skip
 
 
-def load(path: Path) -> np.ndarray:
-    """Values (z, y, x) of a volume file. Raises `ReadError` where it holds none."""
-    if path.suffix == ".zarr":
-        import zarr
-
-        return np.asarray(zarr.open_array(path / "attenuation", mode="r")[:])
-    if path.is_dir() or path.suffix.lower() in (".tif", ".tiff"):
-        return _tiff(path)
-    import h5py
-
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            found: list[str] = []
-            file.visititems(
-                lambda n, o: found.append(n) if isinstance(o, h5py.Dataset) and o.ndim == 3 else None
-            )
-            if len(found) == 1:
-                return np.asarray(file[found[0]])
-    except OSError as error:
-        raise ReadError("neither TIFF, zarr nor HDF5", where=str(path)) from error
-    raise ReadError(
-        f"{len(found)} arrays of three axes, not one", where=str(path), fix="Keep one volume a file."
-    )
+def not_numbers(file: VolumeFile) -> float:
+    """Share of voxels without a number, of eight planes."""
+    if file.dtype.kind != "f":
+        return 0.0
+    planes = np.unique(np.linspace(0, file.shape[0] - 1, 8).astype(int))
+    return float(np.mean([(~np.isfinite(file.planes(int(k), int(k) + 1))).mean() for k in planes]))
 
 
-def _tiff(path: Path) -> np.ndarray:
-    import tifffile
-
-    from operando.read.hdf5 import natural
-
-    if path.is_dir():
-        files = sorted((str(p) for p in path.iterdir() if p.suffix.lower() in (".tif", ".tiff")), key=natural)
-        if not files:
-            raise ReadError("no TIFF in this folder", where=str(path))
-        return np.stack([tifffile.imread(f) for f in files])
-    values = tifffile.imread(path)
-    if values.ndim != 3:
-        raise ReadError(f"{values.ndim} axes, not a stack over z, y, x", where=str(path))
-    return values
+def state_of(path: Path) -> tuple:
+    """Name, size and time of a file, or of all files of a folder: another state is another volume."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files)

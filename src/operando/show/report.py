@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import belief, echem_tables, echem_words, film_words, sentences
+from .figures import space
 from .gallery import Gallery, draw_all
 from .settings import as_toml, contents
 from .style import DARK, VARIABLES, Exhibit
@@ -56,7 +57,9 @@ def plain_svg(exhibit: Exhibit) -> str:
 
 def render(results: Results) -> str:
     """The report as HTML text."""
-    return environment().get_template("report.html").render(**page(results, draw_all(results)), **framed())
+    gallery = draw_all(results)
+    extra = {"space_script": space.script()} if any(c.spaces for c in gallery.chapters) else {}
+    return environment().get_template("report.html").render(**page(results, gallery), **(framed() | extra))
 
 
 def environment():
@@ -85,7 +88,7 @@ def framed() -> dict[str, str]:
     return {
         "light": variables(VARIABLES), "dark": dark_variables(),
         "css": (files / "report.css").read_text(encoding="utf-8"),
-        "script": (files / "report.js").read_text(encoding="utf-8"),
+        "script": (files / "report.js").read_text(encoding="utf-8"), "space_script": "",
     }  # fmt: skip
 
 

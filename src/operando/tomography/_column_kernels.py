@@ -167,9 +167,9 @@ def go_on(bits, step, last, dark):
 def mark_voids(grey, y0, y1, up, lithium, void, below, ahead, label):
     """Interface voids of the columns of rows y0 to y1, from the bulk electrolyte towards the collector.
 
-    below: `void` in the numbers of grey (for integers the next whole number up), so that rows are compared as stored.
-    A run of dark voxels ends where one is not dark and the one before it is; it is judged there by the voxels under it.
-    Rows without a void are passed over by a loop that writes nothing; voids are then looked for eight columns at a time.
+    below: `void` in the numbers of grey (for integers the next whole number up): rows are compared as stored. A run of
+    dark voxels ends where one is not dark and the one before it is; it is judged there by the voxels under it. Rows
+    without a void are passed over by a loop that writes nothing; voids are then looked for eight columns at a time.
     """
     nz, _, nx = grey.shape
     ended = np.zeros((nx + 7) // 8 * 8, np.uint8)

@@ -102,7 +102,7 @@ def _march(grey, up: bool, rule: ColumnRule, label, first, last, contact) -> Non
 
     limits = [np.float32(v) for v in (rule.steel, rule.lithium, rule.void, rule.interphase)]
     below = grey.dtype.type(np.ceil(rule.void) if grey.dtype.kind == "u" else rule.void)
-    march(grey, up, *limits, below, rule.ahead, rule.depth, label, first, last, contact)
+    march(grey, up, *limits, below, rule.ahead, rule.depth, label, first, last, contact)  # type: ignore[call-arg]
 
 
 def _dataset(volume, rule, electrode, label, first, last, contact) -> xr.Dataset:

@@ -51,6 +51,7 @@ class TomographySection(Section):
     centre: Number | None = None
     region: Annotated[list[Rows], Field(min_length=4, max_length=4)] | None = None
     rows: Annotated[list[Rows], Field(min_length=2, max_length=2)] | None = None
+    binning: Annotated[Whole, Field(ge=1, le=16)] = 1
     stripes: Word = "sorting"
     delta_beta: Positive | None = None
     electrolyte: Word | None = None

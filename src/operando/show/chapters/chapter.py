@@ -24,3 +24,6 @@ class Chapter:
     tables: list[Table] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     checks: list[Exhibit] = field(default_factory=list)
+    spaces: list[str] = field(
+        default_factory=list
+    )  # HTML of figures that can be turned, see figures/space.py

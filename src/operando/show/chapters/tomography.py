@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from operando.show.figures import space
 from operando.show.figures import tomography as figures
 from operando.show.figures import tomography_maps as maps_of
 from operando.show.table import Table
@@ -37,7 +38,7 @@ def chapter(results: Results) -> Chapter | None:
         "tomography", "Tomography", measured=[_measured(result)],
         findings=[*_contact(result), *_voids(result), *_current(groups), *_roughness(groups), *_more(groups)],
         figures=drawn, tables=[_numbers(result), _rough_table(groups["tomography/roughness"]), *_spots(groups)],
-        doubts=_doubts(groups, result),
+        doubts=_doubts(groups, result), spaces=[space.faces(maps, groups.get("tomography/current"))],
         checks=[figures.centre(result)] if np.isfinite(result["centre"]).any() else [],
     )  # fmt: skip
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import h5py
 
-STEPS, ROWS, COLUMNS = ("time", "state"), ("z", "y"), ("x", "y")
+STEPS, ROWS, COLUMNS = ("time", "state", "interval"), ("z", "y"), ("x", "y")
 #: a further dim (family, pair, peak) longer than this is no choice for a menu
 MOST_LABELS = 12
-CHANGES = ("displacement", "difference", "change", "strain", "excess")
+CHANGES = ("displacement", "difference", "change", "strain", "excess", "current_density")
 LATTICE = ("a", "c", "d", "q", "q_mean", "x_li")
 NOT_DRAWN = ("deviance",)
 
@@ -110,7 +110,8 @@ def quantities(groups: Mapping[str, h5py.Group]) -> dict[str, Quantity]:
 
 
 def _order(group: str) -> tuple:
-    return (group != "lithium", group.count("/") != 1 or not group.startswith("xrd/"), group)
+    first = group.count("/") != 1 or not group.startswith("xrd/")
+    return (group != "lithium", first, group == "tomography/current", group)
 
 
 def _rank(variable: str) -> tuple:
@@ -138,7 +139,7 @@ def _of_variable(group: str, variable: str, members: dict[str, h5py.Dataset]):
     if item.dtype.kind not in "iufb":
         return
     axes = _axes(dims_of(item))
-    if axes is None or min(item.shape) == 0:
+    if axes is None or min(item.shape) == 0 or (axes[0] == "interval" and "end" not in members):
         return
     further = [(dim, size) for dim, size in zip(dims_of(item), item.shape, strict=True) if dim not in axes]
     if any(size > MOST_LABELS for _, size in further):

@@ -60,6 +60,8 @@ def grid(group: h5py.Group, dims: tuple[str, str, str], scan: h5py.Group | None)
     found["time"] = (
         plain(timed[()]) if timed is not None and timed.shape == (sizes[dims[0]],) else found["step"]
     )
+    if dims[0] == "interval" and "end" in members:  # a change is shown at its end
+        found["time"] = plain(members["end"][()].reshape(-1, sizes["interval"])[0])
     found["epoch"] = text(timed, "epoch") if timed is not None else ""
     return found
 

@@ -4,6 +4,7 @@
 // is one function in answers.py; what it wants kept in the address it tells with `keep(key, none, read)` of state.js.
 import * as clock from "./clock.js";
 import * as history from "./history.js";
+import * as space from "./interface.js";
 import * as map from "./map.js";
 import * as pattern from "./pattern.js";
 import * as tracks from "./tracks.js";
@@ -11,7 +12,9 @@ import * as tracks from "./tracks.js";
 const FIXED = [clock, map, pattern, history, tracks]; // their places are in page.html
 
 // Panels below the others, two abreast where there is room: [id, what it is for who cannot see it, module, wide].
-export const FURTHER = [];
+export const FURTHER = [
+  ["interface", "Interface of an electrode in space", space, true],
+];
 
 export function startPanels() {
   const place = document.getElementById("further");
