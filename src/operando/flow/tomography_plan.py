@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .job import Run
 
-#: peak of the arrays held at once, in float32 volumes: measured with tracemalloc on the twin (docs/tomography.md)
+#: peak of the arrays held at once, in float32 volumes: measured with tracemalloc on the twin (23)
 PEAK_VOLUMES = 25
 SHARE = 0.9  # of the free memory
 

@@ -1,4 +1,4 @@
-"""The faces of the solid as surfaces in space: data for the page, which draws and turns them itself, without a network."""
+"""The faces of the solid as surfaces in space: data for the page, which draws and turns them itself, offline."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MOST_POINTS, MOST_SCANS = 96, 8
 MISSING = -32768
 CONTACT = ((0xE4, 0x57, 0x2E), (0x0B, 0x6F, 0xB3))  # void, contact: as in the maps
 CAPTION = (
-    "The faces of the solid at both electrodes, less their mean height. Drag, or press the arrow keys, to turn; + and − "
-    "to enlarge; Home to begin anew. Heights are drawn larger than lengths, as written at the axis. Grey: no value. "
+    "The faces of the solid at both electrodes, less their mean height. Drag, or press the arrow keys, to turn; + and "
+    "− to enlarge; Home to begin anew. Heights are drawn larger than lengths, as written at the axis. Grey: no value. "
     "Brightness is that of a light from the upper left: read values off the colour only."
 )
 
@@ -29,12 +29,14 @@ def faces(maps: xr.Dataset, current: xr.Dataset | None) -> str:
         return ""
     told = json.dumps(_told(maps, current), allow_nan=False).replace("</", "<\\/")
     return (
-        '<figure class="space" id="fig-tomography-space" data-name="tomography-space" hidden><h4>The interfaces in space</h4>'
-        '<p class="choices"><select name="electrode" aria-label="electrode"></select> <select name="colour" '
-        'aria-label="colour"></select> <input type="range" name="time" min="0" step="1" aria-label="scan"> '
+        '<figure class="space" id="fig-tomography-space" data-name="tomography-space" hidden>'
+        '<h4>The interfaces in space</h4><p class="choices"><select name="electrode" aria-label="electrode"></select> '
+        '<select name="colour" aria-label="colour"></select> '
+        '<input type="range" name="time" min="0" step="1" aria-label="scan"> '
         '<span class="now" aria-live="polite"></span></p><div class="stage" tabindex="0" role="application" '
-        'aria-label="Interface in space: arrow keys turn it"><canvas></canvas><svg xmlns="http://www.w3.org/2000/svg" '
-        f'role="img"></svg></div><script type="application/json">{told}</script><figcaption>{CAPTION}</figcaption></figure>'
+        'aria-label="Interface in space: arrow keys turn it"><canvas></canvas>'
+        '<svg xmlns="http://www.w3.org/2000/svg" role="img"></svg></div>'
+        f'<script type="application/json">{told}</script><figcaption>{CAPTION}</figcaption></figure>'
     )
 
 
@@ -49,24 +51,22 @@ def script() -> str:
 
 def _told(maps: xr.Dataset, current: xr.Dataset | None) -> dict:
     scans = chosen(maps.sizes["time"], MOST_SCANS)
-    thin, frame = _frame(maps)
+    frame = _frame(maps)
     cut = maps.isel(time=scans, **frame)
     factor, unit = time_unit(maps["time"].values)
     return {
         "x": [round(float(v), 3) for v in cut["x"].values], "y": [round(float(v), 3) for v in cut["y"].values],
-        "times": [f"{number(float(t) / factor, 3)} {unit}" for t in cut["time"].values], "contact": CONTACT, "thin": thin,
+        "times": [f"{number(float(t) / factor, 3)} {unit}" for t in cut["time"].values], "contact": CONTACT,
         "surfaces": [_surface(cut.sel(electrode=n), n, _before(current, n, cut, frame)) for n in ELECTRODES],
     }  # fmt: skip
 
 
-def _frame(maps: xr.Dataset) -> tuple[int, dict[str, slice]]:
+def _frame(maps: xr.Dataset) -> dict[str, slice]:
     """Where faces are, every so many points."""
     known = np.isfinite(maps["face"].values).any((0, 1))
     rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
-    thin = max(1, -(-max(np.ptp(rows), np.ptp(columns)) // MOST_POINTS))
-    return int(thin), {
-        "y": slice(int(rows[0]), int(rows[-1]) + 1, int(thin)), "x": slice(int(columns[0]), int(columns[-1]) + 1, int(thin))
-    }  # fmt: skip
+    thin = int(max(1, -(-max(np.ptp(rows), np.ptp(columns)) // MOST_POINTS)))
+    return {name: slice(int(i[0]), int(i[-1]) + 1, thin) for name, i in (("y", rows), ("x", columns))}
 
 
 def _before(

@@ -9,8 +9,8 @@ const MISSING = [150, 156, 162];
 export function camera({ x, y, z, stretch }, view, width, height) {
   const [xm, ym, zm] = [x, y, z].map(([a, b]) => (a + b) / 2), turn = (view.yaw * Math.PI) / 180, up = (view.pitch * Math.PI) / 180;
   const [c, s, cp, sp] = [Math.cos(turn), Math.sin(turn), Math.cos(up), Math.sin(up)];
-  const wide = 0.86 * Math.hypot(x[1] - x[0], y[1] - y[0]), tall = (z[1] - z[0]) * stretch;
-  const scale = view.zoom * Math.min((width - 110) / wide, (height - 76) / (wide * sp + tall * cp));
+  const wide = Math.hypot(x[1] - x[0], y[1] - y[0]), tall = (z[1] - z[0]) * stretch;
+  const scale = view.zoom * Math.min((width - 130) / wide, (height - 76) / (0.86 * wide * sp + tall * cp));
   return (px, py, pz) => {
     const dx = px - xm, dy = py - ym, dz = (pz - zm) * stretch, across = dx * c - dy * s, away = dx * s + dy * c;
     return [width / 2 + scale * across, height / 2 - 10 - scale * (away * sp + dz * cp), dz * sp - away * cp];
