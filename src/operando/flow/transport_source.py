@@ -123,11 +123,11 @@ def read_labels(
     if path.suffix == ".zarr":
         return _zarr(path, dataset, voxel_um)
     if path.is_dir():
-        from .tomography_source import load
+        from operando.read.volume_file import open_volume
 
         if voxel_um is None:
             raise _no_voxel(path)
-        return load(path), (voxel_um,) * 3
+        return open_volume(path).read(), (voxel_um,) * 3
     from operando.read.label_volume import read_label_volume
 
     found = read_label_volume(path, dataset, voxel_um=(voxel_um,) * 3)

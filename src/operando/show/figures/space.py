@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Hashable
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -52,7 +54,7 @@ def script() -> str:
 def _told(maps: xr.Dataset, current: xr.Dataset | None) -> dict:
     scans = chosen(maps.sizes["time"], MOST_SCANS)
     frame = _frame(maps)
-    cut = maps.isel(time=scans, **frame)
+    cut = maps.isel({"time": scans, **frame})
     factor, unit = time_unit(maps["time"].values)
     return {
         "x": [round(float(v), 3) for v in cut["x"].values], "y": [round(float(v), 3) for v in cut["y"].values],
@@ -61,7 +63,7 @@ def _told(maps: xr.Dataset, current: xr.Dataset | None) -> dict:
     }  # fmt: skip
 
 
-def _frame(maps: xr.Dataset) -> dict[str, slice]:
+def _frame(maps: xr.Dataset) -> dict[Hashable, Any]:
     """Where faces are, every so many points."""
     known = np.isfinite(maps["face"].values).any((0, 1))
     rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
@@ -75,7 +77,7 @@ def _before(
     """Current density of the interval that ends at each scan; NaN where none does."""
     if current is None:
         return None
-    one = current.sel(electrode=name).isel(**frame)
+    one = current.sel(electrode=name).isel(frame)
     density = one["current_density"].transpose("interval", "y", "x").values
     found = np.full((cut.sizes["time"], *density.shape[1:]), np.nan)
     for k, time in enumerate(cut["time"].values):
