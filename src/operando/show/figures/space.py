@@ -66,9 +66,9 @@ def _told(maps: xr.Dataset, current: xr.Dataset | None) -> dict:
 def _frame(maps: xr.Dataset) -> dict[Hashable, Any]:
     """Where faces are, every so many points."""
     known = np.isfinite(maps["face"].values).any((0, 1))
-    rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
-    thin = int(max(1, -(-max(np.ptp(rows), np.ptp(columns)) // MOST_POINTS)))
-    return {name: slice(int(i[0]), int(i[-1]) + 1, thin) for name, i in (("y", rows), ("x", columns))}
+    places = {"y": np.flatnonzero(known.any(1)), "x": np.flatnonzero(known.any(0))}
+    thin = max(1, *(-(-(int(i[-1]) - int(i[0])) // MOST_POINTS) for i in places.values()))
+    return {name: slice(int(i[0]), int(i[-1]) + 1, thin) for name, i in places.items()}
 
 
 def _before(
