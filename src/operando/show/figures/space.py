@@ -72,7 +72,7 @@ def _frame(maps: xr.Dataset) -> dict[Hashable, Any]:
 
 
 def _before(
-    current: xr.Dataset | None, name: str, cut: xr.Dataset, frame: dict[str, slice]
+    current: xr.Dataset | None, name: str, cut: xr.Dataset, frame: dict[Hashable, Any]
 ) -> np.ndarray | None:
     """Current density of the interval that ends at each scan; NaN where none does."""
     if current is None:
