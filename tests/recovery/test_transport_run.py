@@ -164,3 +164,21 @@ def test_bad_input_is_one_clear_error(experiment, change, message):
     with pytest.raises(OperandoError, match=message) as told:
         run(experiment)
     assert told.value.fix or told.value.where
+
+
+def test_the_command_line_gives_the_same_numbers(experiment):
+    from operando.flow.model_transport import phase_of, transport
+
+    folder = experiment.parent
+    found = transport(
+        [folder / "layers.h5"], ["pore=0", "grain=1,1,10,0.2", "boundary=2,0.1,1,0.3"], say=lambda *_: None,
+        spot_um=6.0, domain_um=(10.0, 10.0, 20.0), cube_um=20.0, cubes=2, tolerance=1e-4, bulk="grain",
+    )  # fmt: skip
+    same(found, run(experiment)[1].groups)
+    for wrong in ("grain", "grain=", "=1", "grain=x", "grain=1,1,1,1,1"):
+        with pytest.raises(OperandoError, match="is no phase"):
+            phase_of(wrong)
+    with pytest.raises(OperandoError, match="no such file"):
+        transport([folder / "none.h5"], [], say=lambda *_: None)
+    with pytest.raises(OperandoError, match="none conducts"):
+        transport([folder / "layers.h5"], ["grain=1"], say=lambda *_: None)

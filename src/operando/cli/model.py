@@ -102,3 +102,41 @@ def symmetric(
         )  # fmt: skip
 
     finish(Terminal(verbose), "Symmetric cell: model", settings, make, output)
+
+
+@models.command()
+def transport(
+    labels: Annotated[list[Path], typer.Argument(help="Label volumes (z, y, x): HDF5, zarr, TIFF.")],
+    phase: Annotated[
+        list[str] | None, typer.Option(help="NAME=LABEL,mS/cm,GPa,POISSON of each. [pore=0 solid=1,1]")
+    ] = None,
+    output: Folder = Path("model-transport"),
+    voxel_um: Annotated[float | None, typer.Option(help="Where the files do not say.", min=1e-6)] = None,
+    domain_um: Annotated[
+        tuple[float, float, float], typer.Option(help="Domains of the map along x, y, z.")
+    ] = (25.0, 25.0, 100.0),
+    cube_um: Annotated[float, typer.Option(help="Edge of cubes for factors.", min=1e-6)] = 100.0,
+    cubes: Annotated[int, typer.Option(help="How many, spread over the volume.", min=1)] = 3,
+    grain_um: Annotated[float | None, typer.Option(help="Compare with synthetic grains.", min=1e-6)] = None,
+    spot_um: Annotated[float | None, typer.Option(help="Diameter of a hot spot.", min=1e-6)] = None,
+    outside: Annotated[int | None, typer.Option(help="Label of what is not sample.", min=0)] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Tortuosity map, conductivity, stiffness of segmented volumes. z is the direction of the field.
+
+    Example: operando model transport cell.h5 --phase pore=0 --phase grain=1,0.4,150,0.26
+    """
+    settings = as_given(locals())
+    settings["labels"] = [str(path.resolve()) for path in labels]
+    from operando.flow import model_transport
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+
+    def make():
+        return model_transport.transport(
+            labels, phase or [], say=terminal.say, grain_um=grain_um, spot_um=spot_um, voxel_um=voxel_um,
+            domain_um=domain_um, cube_um=cube_um, cubes=cubes, outside=outside,
+        )  # fmt: skip
+
+    finish(terminal, "Transport of segmented volumes", settings, make, output)
