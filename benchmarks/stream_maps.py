@@ -149,7 +149,7 @@ def lz4_limit(path: str, frames: int, cores: int) -> float | None:
         return None
     from numba import njit
 
-    from operando.stream._lz4 import big32
+    from operando.core._lz4 import big32
 
     decompress = ctypes.CDLL(name).LZ4_decompress_safe
     decompress.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]

@@ -197,7 +197,7 @@ def test_damaged_chunk_says_which_frames(tmp_path):
         data = compressed(file, "d", counts(4))
         data.id.write_direct_chunk((2, 0, 0), b"\x00" * 100)
     (scan,) = open_scans(tmp_path / "f.h5")
-    with pytest.raises(ReadError, match="frames 2 to 3 cannot be decoded"):
+    with pytest.raises(ReadError, match="frame 2 cannot be decoded"):
         next(iter(scan.frames.blocks(2))).load()
 
 
@@ -257,3 +257,42 @@ def test_foreign_file_names_what_it_lacks(tmp_path):
     look = inspect(path)
     assert not look.readable
     assert look.why
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_chunk_never_crashes_the_process(tmp_path, seed):
+    """The HDF5 filter does, for chunks such as these: frames are decoded without it."""
+    rng = np.random.default_rng(seed)
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        data = compressed(file, "d", counts(2))
+        stored = bytearray(data.id.read_direct_chunk((1, 0, 0))[1])
+        start = int(rng.integers(0, len(stored) - 40))
+        if seed % 2:
+            stored[start:start] = stored[start : start + 40]
+        else:
+            for place in rng.integers(12, len(stored), 20):
+                stored[place] ^= 1 << int(rng.integers(8))
+        data.id.write_direct_chunk((1, 0, 0), bytes(stored))
+    (scan,) = open_scans(tmp_path / "f.h5")
+    (block,) = scan.frames.blocks()
+    try:
+        image = block.load()[1]
+    except ReadError as error:
+        told = error.what
+        assert told == "frame 1 cannot be decoded (the compressed image is damaged)"
+    else:  # bits of literals: other counts, and nobody can know
+        assert image.shape == SHAPE
+
+
+def test_content_that_no_check_foresaw_is_told_with_its_file(tmp_path):
+    from operando.core.trust import taken_at_its_word
+
+    with pytest.raises(ReadError, match="this map is damaged, or not as its kind should be") as caught:  # noqa: SIM117
+        with taken_at_its_word(tmp_path / "a.map", "this map"):
+            [][3]
+    assert caught.value.where == str(tmp_path / "a.map")
+    assert "IndexError" in caught.value.what
+    with pytest.raises(ReadError, match="more than the memory"), taken_at_its_word("a"):
+        raise MemoryError
+    with pytest.raises(FileNotFoundError), taken_at_its_word("a"):  # the disk's own word is clear
+        open(tmp_path / "none").close()

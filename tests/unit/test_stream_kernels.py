@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numba import njit
 from stream_frames import bitshuffle, compress, lz4_block, lz4_decode
 
-from operando.stream import _lz4, _vector
+from operando.core import _lz4
+from operando.stream import _vector
 
 SPACE = np.empty(2**17, np.uint8)
 

@@ -57,7 +57,8 @@ def _insist(dropped: Any) -> None:
 def main() -> None:
     """Entry point: user errors in at most three lines, exit codes 0 done, 1 failed, 2 wrong usage or input."""
     sys.unraisablehook = _insist
-    for library in ("pyFAI", "fabio", "silx"):  # their words for a person are ours to choose
+    logging.captureWarnings(True)
+    for library in ("pyFAI", "fabio", "silx", "py.warnings"):  # their words for a person are ours to choose
         logging.getLogger(library).addHandler(logging.NullHandler())
     try:
         code = app(prog_name="operando", standalone_mode=False)

@@ -11,6 +11,7 @@ import h5py
 import xarray as xr
 
 from operando.core.errors import ReadError
+from operando.core.trust import MISLED
 
 from .arrays import read_dataset, write_dataset
 from .results import Process, Results
@@ -76,7 +77,7 @@ def read_results(path: str | Path) -> Results:
         raise ReadError(
             "no results here", where=str(path), fix="Give a run folder, or its results.nxs."
         ) from None
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+    except (OSError, MemoryError, *MISLED) as error:
         raise ReadError(
             f"cut short, damaged, or no results file ({error})", where=str(path), fix=fix
         ) from error  # h5py raises all of these for wrong bytes

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 Values = Mapping[str, np.ndarray]
+#: V from one row to the next that no cell does and undoes at once
+SPIKE_V = 0.3
 
 
 def current_of(values: Values, time: np.ndarray, warnings: list[str]) -> np.ndarray:
@@ -81,6 +83,21 @@ def _counter(capacity: np.ndarray, current: np.ndarray, time: np.ndarray) -> np.
         return capacity  # runs against the current everywhere: the sign is reported, not repaired
     steps = np.diff(_increments(capacity)) * np.sign(expected)
     return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def spike_warnings(voltage: np.ndarray, current: np.ndarray) -> list[str]:
+    """Say so where the voltage of one row jumps and comes back though the current does not change: a damaged number?"""
+    if len(voltage) < 3:
+        return []
+    before, here, after = voltage[:-2], voltage[1:-1], voltage[2:]
+    jump = np.minimum(np.abs(here - before), np.abs(here - after))
+    held = (current[:-2] == current[1:-1]) & (current[1:-1] == current[2:])
+    rows = np.flatnonzero(held & (jump > SPIKE_V) & (np.abs(after - before) < 0.1 * jump)) + 1
+    if not len(rows):
+        return []
+    return [
+        f"the voltage of {len(rows)} rows jumps and comes back at a steady current (the first is row {rows[0]})"
+    ]
 
 
 def sign_warnings(

@@ -10,6 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from operando.core.errors import InputError, ReadError
+from operando.core.trust import reads
 
 from .biologic import MAGIC, read_mpr, read_mpt
 from .tables import Recorded, cycler_table, join_tables
@@ -17,6 +18,7 @@ from .text_table import text_columns
 from .times import parse_zone
 
 
+@reads("this record")
 def cycler(
     path: str | Path | Sequence[str | Path], *, zone: str | None = None, start: str | datetime | None = None,
     current_sign: int = 1, columns: Mapping[str, str] | None = None,

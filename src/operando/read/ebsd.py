@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from operando.core.errors import InputError, ReadError
+from operando.core.trust import reads
 
 from . import ebsd_ang, ebsd_ctf, ebsd_h5oina
 from .ebsd_points import LAUE, Crystal, Points
@@ -18,6 +19,7 @@ from .ebsd_points import LAUE, Crystal, Points
 LARGEST_ANGLE = 2 * np.pi + 0.1
 
 
+@reads("this orientation map")
 def orientation_map(path: str | Path, *, laue: Mapping[str, str] | None = None) -> xr.Dataset:
     """An EBSD file as a Dataset over (y, x) in um, y down the image.
 

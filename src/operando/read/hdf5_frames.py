@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.bitshuffle import decode_bslz4
 from ..core.digest import digest as digest_of
 from ..core.errors import ReadError
 from ..core.frames import FrameBlock
@@ -118,14 +119,38 @@ def load(parts: list[Source], shape: tuple[int, int], dtype: np.dtype) -> np.nda
     """Decode the frames of a chain of sources through HDF5: (n, rows, columns), missing frames dead."""
     out = np.empty((sum(source.count for source in parts), *shape), dtype)
     first = 0
-    with Files() as files:
+    with Files() as files, _ByteReader() as reader:
         for source in parts:
             into = out[first : first + source.count]
             if source.path is not None and not source.missing.all():
-                _read_into(files, source, into)
+                if source.offset is None:
+                    _read_into(files, source, into)
+                else:
+                    _decode_into(reader, source, into)
             into[source.missing] = dead_pixel(dtype)
             first += source.count
     return out
+
+
+def _decode_into(reader: _ByteReader, source: Source, into: np.ndarray) -> None:
+    """Chunks that are frames, decoded here: the filter of HDF5 may crash on a damaged one."""
+    assert source.path is not None
+    assert source.offset is not None
+    assert source.size is not None
+    for i in np.flatnonzero(~source.missing):
+        chunk = reader.read(source.path, int(source.offset[i]), int(source.size[i]))
+        image = decode_bslz4(chunk, into.shape[1:], into.dtype)
+        if image is None:
+            raise _undecodable(source, source.start + int(i), 1, "the compressed image is damaged")
+        into[i] = image
+
+
+def _undecodable(source: Source, first: int, count: int, why: object) -> ReadError:
+    which = f"frame {first}" if count == 1 else f"frames {first} to {first + count - 1}"
+    return ReadError(
+        f"{which} cannot be decoded ({why})", where=f"{source.path}::{source.dataset}",
+        fix="The file is damaged there: copy it again, or leave it out.",
+    )  # fmt: skip
 
 
 def _read_into(files: Files, source: Source, into: np.ndarray) -> None:
@@ -139,11 +164,7 @@ def _read_into(files: Files, source: Source, into: np.ndarray) -> None:
             for i in range(source.count):
                 into[i] = dataset[np.unravel_index(source.start + i, source.leading)]
     except OSError as error:
-        raise ReadError(
-            f"frames {source.start} to {source.start + source.count - 1} cannot be decoded ({error})",
-            where=f"{source.path}::{source.dataset}",
-            fix="The file is damaged there: copy it again, or leave it out.",
-        ) from error
+        raise _undecodable(source, source.start, source.count, error) from error
 
 
 def dead_value(dtype: np.dtype) -> int | None:

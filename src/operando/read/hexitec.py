@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ..core.errors import ReadError
+from ..core.trust import reads
 from .hexitec_axes import energy_axis, in_keV, ordered
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MONITOR = ("monitor", "ic1", "i0", "monitor/data")
 PIXELS = 80
 
 
+@reads("this histogram")
 def hexitec_histogram(
     path: str | Path,
     dataset: str | None = None,
@@ -66,6 +68,7 @@ def hexitec_histogram(
     )  # fmt: skip
 
 
+@reads("this scan of spectra")
 def nexus_spectra(
     path: str | Path,
     dataset: str | None = None,
@@ -97,6 +100,7 @@ def nexus_spectra(
     )
 
 
+@reads("this file of frames")
 def hexitec_frames(
     path: str | Path,
     dataset: str | None = None,

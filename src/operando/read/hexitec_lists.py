@@ -9,11 +9,13 @@ import numpy as np
 import xarray as xr
 
 from ..core.errors import ReadError
+from ..core.trust import reads
 
 if TYPE_CHECKING:
     import h5py
 
 
+@reads("this list of events")
 def hexitec_events(path: str | Path, group: str | None = None) -> xr.Dataset:
     """A list of events: over `event` `frame`, `y`, `x` and `value` (raw, or keV where the file says so).
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from operando.core.errors import ReadError
+from operando.core.trust import reads
 
 from .biologic import MAGIC, read_mpr, read_mpt
 from .tables import Recorded, as_numbers
@@ -36,6 +37,7 @@ class Columns:
     recorded: Recorded | None = None
 
 
+@reads("this spectrum")
 def impedance(path: str | Path, *, zone: str | None = None) -> list[xr.Dataset]:
     """Every impedance spectrum of a file, in order.
 

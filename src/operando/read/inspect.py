@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import OperandoError, ReadError
+from ..core.trust import taken_at_its_word
 from . import images
 from .hdf5 import SUFFIXES, damage_told, open_hdf5
 
@@ -39,7 +40,8 @@ def inspect(path: str | Path, dataset: str | None = None) -> Inspection:
     """
     path = Path(path)
     try:
-        return _look(path, dataset)
+        with taken_at_its_word(path):
+            return _look(path, dataset)
     except OperandoError as error:
         what = str(error) if error.where != str(path) else f"{error.what}\n{error.fix}".strip()
         return Inspection(f"{path} · {_size(path)}", readable=False, why=what)

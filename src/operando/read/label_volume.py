@@ -9,8 +9,10 @@ import numpy as np
 import xarray as xr
 
 from ..core.errors import ReadError
+from ..core.trust import reads
 
 
+@reads("this volume")
 def read_label_volume(
     path: str | Path, dataset: str | None = None, *, names: Mapping[str, int] | None = None,
     voxel_um: tuple[float | None, float | None, float | None] = (None, None, None),

@@ -10,12 +10,14 @@ import numpy as np
 
 from ..core.errors import InputError, ReadError
 from ..core.projections import Projections
+from ..core.trust import reads
 from .hdf5 import Files, damage_told
 from .projections_angles import angles_in_degrees
 
 log = logging.getLogger(__name__)
 
 
+@reads("this scan")
 def open_projections(
     path: str | Path, *, angles: Any = None, angle_unit: Literal["deg", "rad"] | None = None, flats: Any = None,
     darks: Any = None, pixel_um: float | None = None, energy_keV: float | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.errors import ReadError
 from ..core.projections import ArrayStack, ImageStack
+from ..core.trust import reads
 from .hdf5 import natural
 from .images import SUFFIXES, open_images
 
@@ -97,6 +98,7 @@ def _sorted_images(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
     return tuple([p for p in files if _kind(p.name) == kind] for kind in ("flat", "dark", ""))  # type: ignore[return-value]
 
 
+@reads("this list of angles")
 def read_angles(path: Path) -> np.ndarray:
     """Numbers of a text file (one a line; of several columns the last) or a .npy file. Raises `ReadError`."""
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..core.errors import ReadError
 from ..core.scan import Scan
+from ..core.trust import reads
 from . import bliss, eiger, images
 from .hdf5 import SUFFIXES, Files, damage_told, natural
 from .hdf5_frames import Hdf5Frames
@@ -100,6 +101,7 @@ def _in_folder(folder: Path) -> list[Path]:
     return chosen
 
 
+@reads("this scan")
 def open_file(
     path: Path,
     dataset: str | None = None,

@@ -11,11 +11,14 @@ import xarray as xr
 
 from operando.core.errors import ReadError
 
-from .charge import capacity_of, current_of, sign_warnings
+from .charge import capacity_of, current_of, sign_warnings, spike_warnings
 from .labels import DEFAULT_UNIT, ROLES, Label, find_role, parse_label
-from .times import Clocks
+from .times import Clocks, strays
 
 RECORD = "record"
+#: V that no cell has, and a number that none of the quantities reaches in its unit: the file is damaged there
+NO_VOLTAGE, NO_NUMBER = 1e3, 1e15
+LARGEST_INDEX = 2**31 - 1
 VARIABLES = {
     "time": ("s", "time since the start of the acquisition"),
     "utc": ("s", "absolute time, seconds since 1970-01-01 00:00 UTC"),
@@ -81,6 +84,7 @@ def cycler_table(
         warnings.append(f"{blank} rows have no current: no charge is counted there unless the file counts it")
     capacity = capacity_of(values, current, clock.time, warnings)
     warnings += sign_warnings(clock.time, values["voltage"], current, capacity, measured="current" in values)
+    warnings += spike_warnings(values["voltage"], current)
     size = len(clock.time)
     table = {
         "time": clock.time, "utc": clock.utc, "voltage": values["voltage"], "current": current,
@@ -129,9 +133,14 @@ def _dated_rows(recorded: Recorded, found: dict[str, Label], warnings: list[str]
     keep = np.ones(len(next(iter(recorded.columns.values()))), bool)
     for role in ("time", "utc", "voltage"):
         if role in found:
-            keep &= np.isfinite(
-                as_numbers(recorded.columns[found[role].text], found[role].text, recorded.path)
-            )
+            label = found[role]
+            values = as_numbers(recorded.columns[label.text], label.text, recorded.path)
+            keep &= np.isfinite(values)
+            if role == "voltage":
+                with np.errstate(over="ignore", invalid="ignore"):
+                    keep &= np.abs(values * label.factor) < NO_VOLTAGE
+    if "time" in found and keep.any():
+        keep = _without_strays(recorded, found["time"], keep, warnings)
     if keep.all():
         return recorded
     if not keep.any():
@@ -142,17 +151,43 @@ def _dated_rows(recorded: Recorded, found: dict[str, Label], warnings: list[str]
     return replace(recorded, columns={name: np.asarray(c)[keep] for name, c in recorded.columns.items()})
 
 
+def _without_strays(recorded: Recorded, label: Label, keep: np.ndarray, warnings: list[str]) -> np.ndarray:
+    """Leave out rows whose time is that of no measurement: one damaged number would move all rows after it."""
+    rows = np.flatnonzero(keep)
+    stray = rows[strays(as_numbers(recorded.columns[label.text], label.text, recorded.path)[rows])]
+    if len(stray):
+        warnings.append(
+            f"{len(stray)} rows have a time far outside those around them (the first is row {stray[0]})"
+        )
+        keep = keep.copy()
+        keep[stray] = False
+    return keep
+
+
 def _numbers(recorded: Recorded, label: Label, role: str, warnings: list[str]) -> np.ndarray:
     array = as_numbers(recorded.columns[label.text], label.text, recorded.path)
     if not label.kind and ROLES[role][0] not in ("count", "date"):
         warnings.append(f"column {label.text!r} has no unit, taken as {DEFAULT_UNIT[ROLES[role][0]]}")
-    return array * label.factor if label.factor != 1.0 else array
+    with np.errstate(over="ignore"):
+        array = array * label.factor if label.factor != 1.0 else array
+    endless = np.isinf(array) | (np.abs(array) > NO_NUMBER)
+    if endless.any():
+        warnings.append(
+            f"{int(endless.sum())} values of {label.text!r} are too large to be: taken as missing"
+        )
+        array = np.where(endless, np.nan, array)
+    return array
 
 
 def as_numbers(column: np.ndarray, name: str, path: str) -> np.ndarray:
     """The column as float64. Raises `ReadError` where it holds text."""
     try:
-        return np.asarray(column).astype(np.float64)
+        array = np.asarray(column)
+        if array.dtype.kind in "OUS":  # Python takes 1_000 for a number, no instrument writes it
+            import pandas as pd
+
+            array = pd.to_numeric(pd.Series(array))
+        return np.asarray(array, np.float64)
     except (TypeError, ValueError) as error:
         raise ReadError(
             f"column {name!r} holds something that is not a number ({error})", where=path,
@@ -161,12 +196,14 @@ def as_numbers(column: np.ndarray, name: str, path: str) -> np.ndarray:
 
 
 def _index(array: np.ndarray | None, size: int) -> np.ndarray:
-    return np.zeros(size, np.int32) if array is None else np.nan_to_num(array).astype(np.int32)
+    if array is None:
+        return np.zeros(size, np.int32)
+    return np.clip(np.nan_to_num(array), -LARGEST_INDEX, LARGEST_INDEX).astype(np.int32)
 
 
 def _cycle(values, size: int) -> np.ndarray:
     if "halfcycle" in values:  # EC-Lab's cycle number is the half cycle halved
-        return (values["halfcycle"].astype(np.int32)) // 2
+        return _index(values["halfcycle"], size) // 2
     return _index(values.get("cycle"), size)
 
 

@@ -103,6 +103,37 @@ def ole_moment(days: float) -> datetime:
     return datetime(1899, 12, 30) + timedelta(milliseconds=round(days * 86_400_000))
 
 
+def _usual_step(time: np.ndarray) -> float:
+    """Median step between times that follow each other, in whatever order the rows are; 0 where all are one."""
+    step = np.diff(np.unique(time))
+    return float(np.median(step)) if len(step) else 0.0
+
+
+def strays(time: np.ndarray) -> np.ndarray:
+    """Rows, as a mask, whose time lies far outside those before and after, which follow each other without them."""
+    found = np.zeros(len(time), bool)
+    typical = _usual_step(time)
+    if len(time) < 4 or not typical:
+        return found
+    before, here, after = time[:-2], time[1:-1], time[2:]
+    follow = (after >= before) & (after - before <= 10 * typical)
+    found[1:-1] = follow & ((here > after + 10 * typical) | (here < before - 10 * typical))
+    found[0] = time[0] > time[1] + 10 * typical and bool(time[2] >= time[1])
+    return found
+
+
+def check_order(time: np.ndarray, path: str) -> None:
+    """Raise `ReadError` for rows in no order: a clock that restarts begins again near its zero, these do not."""
+    typical = _usual_step(time)
+    row = np.flatnonzero(np.diff(time) < 0) + 1
+    lost = row[(time[row - 1] - time[row] > 10 * typical) & (time[row] > time.min() + 10 * typical)]
+    if len(lost) > max(5, 0.02 * len(time)):
+        raise ReadError(
+            f"the rows are not in the order of their times ({len(lost)} of {len(time)} lie far before the row above)",
+            where=path, fix="Sort the rows by time, or export the file again: what was measured when is lost here.",
+        )  # fmt: skip
+
+
 def stitch(time: np.ndarray, stamps: np.ndarray | None, warnings: list[str]) -> np.ndarray:
     """Make time run forward: later parts of a clock that restarted are put behind the earlier ones.
 
@@ -113,13 +144,13 @@ def stitch(time: np.ndarray, stamps: np.ndarray | None, warnings: list[str]) -> 
     back = np.flatnonzero(step < 0)
     if not len(back):
         return time
-    time = time.copy()
+    stored, time = time, time.copy()
     typical = float(np.median(step[step > 0])) if (step > 0).any() else 0.0
     for row in back + 1:
         drop = time[row - 1] - time[row]
         if drop <= 0:
             continue
-        if drop <= 10 * typical and time[row] > time[0] + 10 * typical:
+        if drop <= 10 * typical and stored[row] > stored[0] + 10 * typical:  # it does not begin again
             ahead = slice(row, row + int(np.argmax(time[row:] >= time[row - 1])) or None)
             time[ahead] = np.maximum(time[ahead], time[row - 1])
             warnings.append(
@@ -159,6 +190,7 @@ class Clocks:
             time = reference - reference[0]
         else:
             raise ReadError("neither times nor dates", where=recorded.path)
+        check_order(time, recorded.path)
         time = stitch(time, reference, warnings)
         zoned = moment is not None and moment.tzinfo is not None
         if zoned and (start is not None or (utc is None and not known)):

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ._lz4 import HEADER, big32, decode, touches
-from ._memory import load8, prefetch, store8
+from ..core._lz4 import HEADER, big32, decode, touches
+from ..core._memory import load8, prefetch, store8
 from ._vector import LANES, interleave
 
 #: pixels whose sums along the row are held at a time, and most pixels of a run: 17 * 15 < 256

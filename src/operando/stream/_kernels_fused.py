@@ -1,5 +1,5 @@
 # mypy: disable-error-code="call-arg"
-"""The fused kernel: LZ4, bit planes and binning of 32 frames at a time, block by block, in cache.
+"""The fused kernel: LZ4 (`core._lz4`), bit planes and binning of 32 frames at a time, block by block, in cache.
 
 For each bitshuffle block of each frame LZ4 is decoded only as far as bits of wanted pixels go. The low planes of
 the 32 frames are interleaved (byte = frame), turned into sums along the pixels, and each run of consecutive pixels

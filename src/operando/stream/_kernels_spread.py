@@ -1,5 +1,5 @@
 # mypy: disable-error-code="call-arg"
-"""From sums of 32 frames side by side to one row of bins a frame."""
+"""From sums of 32 frames, side by side, to one row of bins a frame."""
 
 from __future__ import annotations
 

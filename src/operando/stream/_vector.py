@@ -11,7 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._memory import BYTE, load_vector, places, shift_address, store_vector
+from ..core._memory import BYTE, load_vector, places, shift_address, store_vector
 
 #: frames that are binned side by side, one in each byte of a vector
 LANES = 32

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core import FrameBlock
+from ..core._lz4 import SLACK
+from ..core.bitshuffle import decode_bslz4
 from ..core.errors import ReadError
 from . import _kernels_fused as kernels
 from ._kernels_blocks import DAMAGED, GOOD, LEAVE
 from ._kernels_spread import spread, spread_wide
-from ._lz4 import SLACK, decode_frame
 from ._vector import LANES
 from .engine_raw import Part, atom_sums, finish, frame_name, scratch
 from .plan import Plan, Target
@@ -213,17 +214,7 @@ def damaged(block: FrameBlock, frame: int) -> ReadError:
 
 def decode_chunk(chunk, block: FrameBlock, frame: int) -> np.ndarray:
     """One bitshuffle-LZ4 chunk as a flat image. Raises `ReadError` with the frame if it is damaged."""
-    data = np.frombuffer(chunk, np.uint8)
-    image = np.empty(block.shape[0] * block.shape[1], block.dtype)
-    work = scratch("one block", 2**20 + SLACK, np.uint8)
-    if not decode_frame(
-        data.ctypes.data,
-        data.size,
-        image.size,
-        image.itemsize,
-        work.ctypes.data,
-        work.size,
-        image.ctypes.data,
-    ):
+    image = decode_bslz4(chunk, (block.shape[0] * block.shape[1],), block.dtype)
+    if image is None:
         raise damaged(block, frame)
     return image

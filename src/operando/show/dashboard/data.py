@@ -16,6 +16,7 @@ import numpy as np
 
 from operando.core.errors import InputError, ReadError
 from operando.core.flags import Flag
+from operando.core.trust import MISLED
 from operando.flow.store import FORMAT
 
 from . import record
@@ -105,7 +106,7 @@ class RunData:
                     self._kept.clear()
                     self._version = version
                 return question(Groups(file["entry"], self._names))
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError) as error:
+        except (OSError, MemoryError, *MISLED) as error:
             raise ReadError(f"cut short or damaged ({error})", where=str(self.file), fix=AGAIN) from error
 
     def _overview(self, groups: Groups) -> dict[str, Any]:
