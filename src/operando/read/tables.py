@@ -186,7 +186,7 @@ def as_numbers(column: np.ndarray, name: str, path: str) -> np.ndarray:
         if array.dtype.kind in "OUS":  # Python takes 1_000 for a number, no instrument writes it
             import pandas as pd
 
-            array = pd.to_numeric(pd.Series(array))
+            array = pd.to_numeric(pd.Series(array)).to_numpy()
         return np.asarray(array, np.float64)
     except (TypeError, ValueError) as error:
         raise ReadError(
