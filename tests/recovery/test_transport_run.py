@@ -182,3 +182,42 @@ def test_the_command_line_gives_the_same_numbers(experiment):
         transport([folder / "none.h5"], [], say=lambda *_: None)
     with pytest.raises(OperandoError, match="none conducts"):
         transport([folder / "layers.h5"], ["grain=1"], say=lambda *_: None)
+
+
+def test_zarr_and_tiff_volumes_are_the_same_labels(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    zarr = pytest.importorskip("zarr")
+    from operando.flow.transport_source import read_labels
+
+    labels = layers()
+    array = zarr.create_array(tmp_path / "a.zarr", data=labels)
+    array.attrs["voxel_um"] = 0.5
+    group = zarr.open_group(tmp_path / "g.zarr", mode="w")
+    group.create_array("labels", data=labels)
+    tifffile.imwrite(tmp_path / "stack.tif", labels)
+    (tmp_path / "slices").mkdir()
+    for k, one in enumerate(labels):
+        tifffile.imwrite(tmp_path / "slices" / f"s{k}.tif", one)
+    for name, voxel in (("a.zarr", None), ("g.zarr", 0.5), ("stack.tif", 0.5), ("slices", 0.5)):
+        found, step = read_labels(tmp_path / name, None, voxel)
+        assert np.array_equal(found, labels), name
+        assert step == (0.5, 0.5, 0.5)
+    for name in ("g.zarr", "slices", "stack.tif"):
+        with pytest.raises(OperandoError, match="voxel size"):
+            read_labels(tmp_path / name, None, None)
+
+
+def test_what_cannot_be_compared_is_a_note(tmp_path):
+    """Pores of single voxels have no synthetic ones of their size: the rest of the run is there all the same."""
+    labels = np.ones((20, 20, 40), np.uint8)
+    labels[::5, ::5, ::5] = 0
+    written(tmp_path, "layers.h5", labels)
+    (tmp_path / "experiment.toml").write_text(
+        LAYERED.replace(
+            "cubes = 2", "cubes = 1\nsynthetic = { grain_um = 8.0, seeds = 2 }\nstiffness = false"
+        )
+    )
+    results = run(tmp_path / "experiment.toml")[1]
+    assert any("not compared with synthetic" in note for note in results.notes)
+    assert "transport/cubes/layers" in results.groups
+    assert "young_factor" not in results.groups["transport/cubes/layers"]

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from operando import transport
-from operando.core.errors import ExperimentError
+from operando.core.errors import ExperimentError, InputError
 from operando.core.flags import Flag
 from operando.transport.tortuosity import CONVENTION
 
@@ -163,7 +163,13 @@ def of_cubes(
         each.append(job.stages.stage(transport_factors, {"volume": cube}, {**settings, "bulk": bulk}))
     groups[f"transport/cubes/{volume.name}"] = over_cubes(each)
     if section.synthetic is not None:
-        groups[f"transport/synthetic/{volume.name}"] = synthetic(job, section, volume.name, cubes, settings)
+        try:
+            compared = synthetic(job, section, volume.name, cubes, settings)
+            groups[f"transport/synthetic/{volume.name}"] = compared
+        except ExperimentError:
+            raise
+        except InputError as error:  # pores of one voxel, a cube that is all pore
+            job.notes.append(f"transport, {volume.name}: not compared with synthetic cubes: {error.what}")
     if section.hot_spot is not None:
         hot_spot(job, section.hot_spot.model_dump(), volume.name, cubes, pairs, groups)
 

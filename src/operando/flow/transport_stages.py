@@ -32,7 +32,9 @@ def transport_map(
     volume: LabelVolume, *, phase: tuple[int, ...], domain: tuple, tolerance: float
 ) -> xr.Dataset:
     """`transport.tortuosity_map` of the volume, NaN where a domain holds voxels that are not known."""
-    labels = np.where(volume.known, volume.labels, np.nan) if volume.unknown is not None else volume.labels
+    labels = volume.labels
+    if volume.unknown is not None:
+        labels = np.where(volume.known, labels, np.float32(np.nan)).astype(np.float32)
     found = transport.tortuosity_map(
         labels, domain, phase=phase, voxel=volume.voxel_um, tolerance=tolerance, workers=2
     )

@@ -79,6 +79,8 @@ class TransportSection(Section):
             raise ValueError(f"bulk: {self.bulk_name!r} does not conduct")
         if self.synthetic is not None and not set(labels) <= {0, 1, 2}:
             raise ValueError("synthetic: labels must be 0 (pore), 1 (grain), 2 (boundary) to be compared")
+        if self.synthetic is not None and self.synthetic.boundary_voxels and 2 not in labels:
+            raise ValueError("synthetic: give a phase of label 2 for the boundaries, or boundary_voxels = 0")
         return self
 
     @property
