@@ -8,7 +8,7 @@ from typing import Any
 
 from spoil_bytes import spoil_lines
 
-from operando.flow.job import to_toml
+from operando.flow.toml_text import to_toml
 
 VALUES: tuple[Any, ...] = (
     0, -1, 1, 2, 3, 1e308, -1e308, 1e-308, 10**9, 10**12, 10**18, 10**30, -(10**18), 0.0, -0.5, 0.1, float("nan"),
