@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +68,12 @@ def test_cold_and_warm_cache_agree_to_the_bit(tmp_path, code, word):
     assert list(tmp_path.rglob("*.nbc")), "nothing was compiled into the cache"
     assert told[0] == told[1]
     assert word in told[0]
+
+
+def test_no_kernel_lets_the_compiler_reorder_sums():
+    """fastmath is what made a compiling process differ from one that finds its kernels: no kernel asks for it."""
+    import operando
+
+    files = list(Path(operando.__file__).parent.rglob("*.py"))
+    assert len(files) > 300
+    assert [f.name for f in files if "fastmath=" in f.read_text(encoding="utf-8")] == []
