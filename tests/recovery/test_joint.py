@@ -237,3 +237,26 @@ def test_the_amount_of_host_is_that_of_its_cell():
     expected = 20e-4 * 5.05 / 97.87 * 1e6  # thickness, density (g/cm3) and molar mass of LiCoO2
     assert host_umol_per_cm2(groups, told) == pytest.approx(expected, rel=0.01)
     assert host_umol_per_cm2(groups, {**told, "cell": None}) is None
+
+
+def test_the_record_is_not_given_to_a_technique_of_another_cell(tmp_path, monkeypatch):
+    """A run hands the cycler's table to the techniques of its cell, and None to one that says `other_cell`."""
+    import sys
+
+    from operando.flow import job
+
+    given = []
+    recipe = SimpleNamespace(take=lambda run, groups, table: given.append(table is not None))
+    monkeypatch.setitem(sys.modules, "operando.flow.taken", recipe)
+    monkeypatch.setattr(job, "RECIPES", {"tomography": "taken:take"})
+    (tmp_path / "scan.h5").touch()
+    (tmp_path / "cell.csv").write_text(
+        "Test Time / s,Voltage / V,Current / A\n0,3,0\n1,3,0.1\n2,3.1,0.1\n3,3.2,0.1\n"
+    )
+    for number, more in enumerate(("", "other_cell = true")):
+        file = tmp_path / f"experiment_{number}.toml"
+        file.write_text(
+            f'title = "one"\n[cycler]\nfile = "cell.csv"\n[tomography]\nscans = "scan.h5"\n{more}\n'
+        )
+        job.run(file, tmp_path / f"run_{number}")
+    assert given == [True, False]

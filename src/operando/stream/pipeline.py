@@ -80,7 +80,8 @@ def run(
     else:
         threads = threads or 1
         work = _results(map(partial(_task, job, folder, threads), todo))
-    LOG.info("%s: %d frames, %d threads a task", frames.name, len(frames), threads)
+    level = logging.INFO if len(frames) > 1 else logging.DEBUG  # checks look at single frames, one by one
+    LOG.log(level, "%s: %d frames, %d threads a task", frames.name, len(frames), threads)
     for finished in _timed(work, sum(stop - start for start, stop in done), len(frames), progress):
         for key, values in finished.arrays.items():
             target.write(key, finished.span[0], values)
@@ -101,8 +102,12 @@ def _timed(work: Iterator[Finished], before: int, total: int, progress) -> Itera
         if progress:
             progress(count, total)
     seconds = time.perf_counter() - started
-    LOG.info(
-        "%d frames in %.2f s: %.0f frames/s", count - before, seconds, (count - before) / max(seconds, 1e-9)
+    LOG.log(
+        logging.INFO if total > 1 else logging.DEBUG,
+        "%d frames in %.2f s: %.0f frames/s",
+        count - before,
+        seconds,
+        (count - before) / max(seconds, 1e-9),
     )
 
 
