@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -35,7 +36,7 @@ class Correlation:
 
 def displacement_field(
     reference: xr.DataArray, moved: xr.DataArray, how: Correlation | None = None, *,
-    inside: xr.DataArray | None = None,
+    inside: xr.DataArray | None = None, method: Literal["own", "spam"] = "own",
 ) -> xr.Dataset:  # fmt: skip
     """Where material at the nodes of a grid in `reference` went in `moved`: u, with errors and texture flag.
 
@@ -45,6 +46,9 @@ def displacement_field(
 
     reference, moved   (z, y, x) of one size, registered (see `register_rigid`): u contains what the registration left
     inside             (z, y, x) bool in the reference: nodes whose window centre is outside are skipped (NO_DATA)
+
+    method             "spam": the second step by spam (GPL, extra `spam`): a linear deformation a window. It gives no
+                       errors: `_err`, `correlation` and the texture flags stay those of our step
 
     Over z, y, x (centres of the nodes, um): `u_z`, `u_y`, `u_x` (um; positive along the axis) each with
     `_err`, `correlation`, `flag` (NO_DATA not tried or left the volume; TOO_FEW_COUNTS no texture: the
@@ -83,11 +87,12 @@ def displacement_field(
     expected = _white_error(hessians, residual, how.window**3)
     flag = np.full(len(corners), int(Flag.NO_DATA))
     flag[tried] = _flags(iterations, correlation, expected, at_edge[tried], how)
-    u, u_err, r = (
-        np.full((2, len(corners), 3), np.nan)[0],
-        np.full((len(corners), 3), np.nan),
-        np.full(len(corners), np.nan),
-    )
+    u, u_err, r = (np.full((len(corners), *more), np.nan) for more in ((3,), (3,), ()))
+    if method == "spam":
+        from .displacement_spam import refine_by_spam
+
+        found, not_converged = refine_by_spam(first, second, corners[tried], shifts[tried], how.window)
+        flag[tried] |= not_converged
     u[tried] = np.where((iterations >= 0)[:, None], found, np.nan)
     u_err[tried] = np.where((iterations >= 0)[:, None], np.maximum(errors, expected), np.nan)
     r[tried] = correlation

@@ -10,6 +10,7 @@ import xarray as xr
 from operando.show.figures import space
 from operando.show.figures import tomography as figures
 from operando.show.figures import tomography_maps as maps_of
+from operando.show.figures.tomography_relief import relief
 from operando.show.table import Table
 from operando.show.text import duration, listed, number, plural, time_unit, with_error
 
@@ -28,12 +29,13 @@ def chapter(results: Results) -> Chapter | None:
         return None
     result, maps = groups["tomography"], groups["tomography/maps"]
     drawn = [
-        figures.sections(groups["tomography/sections"]), figures.in_time(result, _record(groups, result)),
+        figures.sections(groups["tomography/sections"]), figures.orthoslices(groups["tomography/sections"], maps),
+        figures.in_time(result, _record(groups, result)),
         maps_of.contact(maps), maps_of.thickness(maps),
     ]  # fmt: skip
     if "tomography/current" in groups:
         drawn.append(maps_of.current(groups["tomography/current"]))
-    drawn += [maps_of.relief(maps), figures.porosity(groups["tomography/porosity"])]
+    drawn += [relief(maps), figures.porosity(groups["tomography/porosity"])]
     return Chapter(
         "tomography", "Tomography", measured=[_measured(result)],
         findings=[*_contact(result), *_voids(result), *_current(groups), *_roughness(groups), *_more(groups)],

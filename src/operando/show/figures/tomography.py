@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -16,7 +18,7 @@ VOID = "#e4572e"
 def sections(found: xr.Dataset) -> Exhibit:
     """Vertical sections of up to four scans, faces as lines and voids filled."""
     shown = chosen(found.sizes["time"], 4)
-    width = (WIDTH - 0.75) / len(shown)
+    width = (WIDTH - 1.35) / len(shown)
     x, z = found["x"].values, found["z"].values
     height = width * np.ptp(z) / np.ptp(x)
     figure = sheet(height + 0.95)
@@ -26,7 +28,7 @@ def sections(found: xr.Dataset) -> Exhibit:
         axes = panel(figure, 0.6 + c * width, 0.5, width - 0.08, height)
         one = found.isel(time=int(k))
         extent = (x[0], x[-1], z[0], z[-1])
-        axes.imshow(
+        image = axes.imshow(
             one["xz"].values, origin="lower", extent=extent, cmap="gray", vmin=low, vmax=high, aspect="equal"
         )
         for name, sign in (("bottom", -1), ("top", 1)):
@@ -39,6 +41,12 @@ def sections(found: xr.Dataset) -> Exhibit:
         axes.set_xlabel("x / µm", labelpad=1)
         if c == 0:
             axes.set_ylabel("z / µm", labelpad=2)
+    bar = figure.colorbar(
+        image, cax=figure.add_axes((0.915, 0.5 / (height + 0.95), 0.012, height / (height + 0.95)))
+    )
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=2, labelsize=6)
+    bar.set_label("grey value / (1/cm)", fontsize=6.5)
     lines = {f"{w}_{n}": found[f"{w}_{n}_x"] for w in ("face", "void") for n in ELECTRODES}
     table = xr.Dataset({k: v.drop_vars("electrode", errors="ignore") for k, v in lines.items()})
     return Exhibit(
@@ -48,6 +56,59 @@ def sections(found: xr.Dataset) -> Exhibit:
         "one grey value.",
         "Vertical sections of the cell with interfaces and voids drawn in.", figure, table.to_dataframe().reset_index(),
     )  # fmt: skip
+
+
+@styled
+def orthoslices(found: xr.Dataset, maps: xr.Dataset) -> Exhibit:
+    """Three sections at right angles of the first and last scan: across x, and just outside of both faces."""
+    scans = sorted({0, found.sizes["time"] - 1})
+    x, y, z = (found[a].values for a in "xyz")
+    ratio = float(np.ptp(z) / np.ptp(y))
+    size = (WIDTH - 2.0) / (2 + ratio)
+    deep = size * ratio
+    figure = sheet(0.75 + len(scans) * (size + 0.12))
+    factor, unit = time_unit(found["time"].values)
+    low, high = limits(found["xz"].values[:, len(z) // 4 : -(len(z) // 4)], 0.5, 99.5)
+    look: dict[str, Any] = {"origin": "lower", "cmap": "gray", "vmin": low, "vmax": high, "aspect": "equal"}
+    for r, k in enumerate(scans):
+        one, bottom = found.isel(time=k), 0.42 + (len(scans) - 1 - r) * (size + 0.12)
+        axes = panel(figure, 0.75, bottom, deep, size)
+        image = axes.imshow(one["yz"].values.T, extent=(z[0], z[-1], y[0], y[-1]), **look)
+        for n, sign in (("bottom", -1), ("top", 1)):
+            face, void = one[f"face_{n}_y"].values, one[f"void_{n}_y"].values
+            axes.plot(face, y, color=SERIES[0], lw=0.7)
+            thick = np.where(void > 0.5, void, np.nan)
+            axes.fill_betweenx(y, face, face + sign * thick, color=VOID, lw=0, alpha=0.75)
+        axes.set_ylabel(f"{float(one['time']) / factor:.3g} {unit}\ny / µm", labelpad=2)
+        _plain(axes, r == len(scans) - 1, True, "z / µm", "" if r else "middle of x")
+        for c, n in enumerate(ELECTRODES):
+            axes = panel(figure, 0.75 + deep + 0.12 + c * (size + 0.12), bottom, size, size)
+            axes.imshow(one[f"xy_{n}"].values, extent=(x[0], x[-1], y[0], y[-1]), **look)
+            share = np.nan_to_num(maps["contact"].sel(electrode=n).isel(time=k).values, nan=1.0)
+            if (share < 0.5).any():
+                axes.contour(x, y, share, [0.5], colors=VOID, linewidths=0.8)
+            _plain(axes, r == len(scans) - 1, False, "x / µm", "" if r else f"lithium at the {n} face")
+    bar = figure.colorbar(image, cax=figure.add_axes(((WIDTH - 0.72) / WIDTH, 0.3, 0.012, 0.45)))
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=2, labelsize=6)
+    bar.set_label("grey value / (1/cm)", fontsize=6.5)
+    table = found[[f"face_{n}_y" for n in ELECTRODES] + [f"void_{n}_y" for n in ELECTRODES]].isel(time=scans)
+    return Exhibit(
+        "tomography-orthoslices", "Sections at right angles",
+        "First and last scan, one grey scale. Left: the plane at the middle of x, faces in blue, voids in orange. "
+        "Middle and right: planes along the collectors, 1.5 voxels into the lithium from the median height of each "
+        "face; bright there is solid that stands out. Orange outlines: no contact.",
+        "Orthogonal sections with faces, voids and contact drawn in.", figure,
+        table.drop_vars("electrode", errors="ignore").to_dataframe().reset_index(),
+    )  # fmt: skip
+
+
+def _plain(axes, last: bool, first: bool, across: str, title: str) -> None:
+    axes.locator_params(nbins=3)
+    axes.tick_params(length=2, labelsize=6, labelbottom=last, labelleft=first)
+    if last:
+        axes.set_xlabel(across, labelpad=1)
+    axes.set_title(title, fontsize=6.5)
 
 
 @styled

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
 from ..style import (
     AMOUNT,
     CHANGE,
-    SERIES,
     WIDTH,
     Exhibit,
     chosen,
+    edges,
     hatch_missing,
     limits,
     panel,
@@ -37,17 +35,30 @@ def _size(columns: int, rows: int, aspect: float, left: float = 0.75, right: flo
     return 0.75 + rows * (min((WIDTH - left - right) / columns, 1.75) * aspect + 0.06)
 
 
+def _framed(found: xr.Dataset, name: str) -> xr.Dataset:
+    """Only where there are values, and a rim of one in twenty."""
+    known = np.isfinite(found[name].values).any(tuple(range(found[name].ndim - 2)))
+    if not known.any():
+        return found
+    parts = {}
+    for axis, at in (("y", np.flatnonzero(known.any(1))), ("x", np.flatnonzero(known.any(0)))):
+        rim = max((at[-1] - at[0]) // 20, 1)
+        parts[axis] = slice(max(int(at[0] - rim), 0), int(at[-1] + rim) + 1)
+    return found.isel(parts)
+
+
 def _extent(found: xr.Dataset) -> tuple[tuple[float, float, float, float], float]:
-    x, y = found["x"].values, found["y"].values
-    return (x[0], x[-1], y[0], y[-1]), float(np.ptp(y) / np.ptp(x))
+    (x0, x1), (y0, y1) = (edges(found[a].values)[[0, -1]] for a in ("x", "y"))
+    return (float(x0), float(x1), float(y0), float(y1)), float((y1 - y0) / (x1 - x0))
 
 
-def _bar(figure, image, axes, label: str) -> None:
+def _bar(figure, image, axes, label: str):
     place = axes.get_position()
     bar = figure.colorbar(image, cax=figure.add_axes((place.x1 + 0.012, place.y0, 0.012, place.height)))
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, pad=2, labelsize=6)
     bar.set_label(label, fontsize=6.5)
+    return bar
 
 
 def _dress(axes, row: int, column: int, rows: int, title: str, name: str) -> None:
@@ -69,6 +80,7 @@ def contact(maps: xr.Dataset) -> Exhibit:
     from matplotlib.patches import Patch
 
     shown = chosen(maps.sizes["time"], 5)
+    maps = _framed(maps, "contact")
     extent, aspect = _extent(maps)
     figure = sheet(_size(len(shown), 2, aspect))
     _, place = _grid(figure, 2, len(shown), aspect)
@@ -96,6 +108,7 @@ def contact(maps: xr.Dataset) -> Exhibit:
 def thickness(maps: xr.Dataset) -> Exhibit:
     """Lithium of both electrodes in time, one colour scale an electrode."""
     shown = chosen(maps.sizes["time"], 5)
+    maps = _framed(maps, "lithium")
     extent, aspect = _extent(maps)
     figure = sheet(_size(len(shown), 2, aspect))
     _, place = _grid(figure, 2, len(shown), aspect)
@@ -123,6 +136,7 @@ def thickness(maps: xr.Dataset) -> Exhibit:
 def current(found: xr.Dataset) -> Exhibit:
     """Local current density between scans, hot spots outlined; colours begin at the noise floor."""
     shown = chosen(found.sizes["interval"], 4)
+    found = _framed(found, "current_density")
     extent, aspect = _extent(found)
     figure = sheet(_size(len(shown), 2, aspect))
     _, place = _grid(figure, 2, len(shown), aspect)
@@ -142,51 +156,20 @@ def current(found: xr.Dataset) -> Exhibit:
                 )
             span = "–".join(f"{float(part[e]) / factor:.3g}" for e in ("start", "end"))
             _dress(axes, r, c, 2, f"{span} {unit}", name)
-            axes.text(
-                0.03, 0.03, f"1σ {number(float(part['floor']), 2)}", transform=axes.transAxes, fontsize=5.5
-            )
-        _bar(figure, image, axes, "mA/cm²")
+            words = f"floor {number(float(part['floor']), 2)}"
+            axes.text(0.03, 0.03, words, transform=axes.transAxes, fontsize=5.5)
+        bar = _bar(figure, image, axes, "mA/cm²")
+        for edge in (-1, 1):
+            bar.ax.axhline(edge * float(np.median(one["floor"].values)), color="k", lw=0.7, ls=":")
     names = ["current_density", "current_density_err"]
     table = found[names].isel(interval=shown).to_dataframe().reset_index()
     return Exhibit(
         "tomography-current", "Local current density",
         "Change of lithium between two scans as current density (positive: plated), voids taken as spread evenly. In "
-        "each map its noise floor, 1σ of a column. Black outlines: hot spots, which noise makes in "
+        "each map, and dotted in the bar, its noise floor: 1σ of a column in mA/cm². Black outlines: hot spots, "
+        "which noise makes in "
         f"{number(100 * float(found.attrs.get('false_per_map', 0.05)), 2)} % of the maps. "
         f"Floor from {found.attrs.get('floor_source', 'two scans without current')}.",
         "Maps of local current density between scans.", figure,
         table[["interval", "electrode", "y", "x", *names]].dropna(),
-    )  # fmt: skip
-
-
-@styled
-def relief(maps: xr.Dataset) -> Exhibit:
-    """The faces of the solid in the last scan as surfaces in relief."""
-    figure = sheet(2.9)
-    extent_um = float(np.ptp(maps["x"].values))
-    x, y = np.meshgrid(maps["x"].values, maps["y"].values)
-    step = max(maps.sizes["x"] // 110, 1)
-    for c, name in enumerate(ELECTRODES):
-        axes: Any = figure.add_axes((0.02 + 0.5 * c, 0.0, 0.46, 0.95), projection="3d")
-        height = maps["face"].sel(electrode=name).isel(time=-1).values
-        level = height - np.nanmean(height)
-        cut = (slice(None, None, step),) * 2
-        known = np.isfinite(level)
-        rows, columns = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
-        frame = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        low, high = limits(level, 0.5, 99.5)
-        axes.plot_surface(x[frame][cut], y[frame][cut], np.clip(level[frame][cut], low, high), cmap=AMOUNT, vmin=low,
-                          vmax=high, rstride=1, cstride=1, linewidth=0, antialiased=False, rasterized=True)  # fmt: skip
-        axes.set_box_aspect((1, 1, min(max(3 * (high - low) / extent_um, 0.15), 0.5)))
-        axes.view_init(38, -60)
-        axes.set(xlabel="x / µm", ylabel="y / µm", zlabel="z / µm")
-        axes.tick_params(labelsize=5.5, pad=-2)
-        axes.locator_params(nbins=4)
-        axes.set_title(f"{name}", fontsize=7.5, color=SERIES[c], y=0.93)
-    table = maps["face"].isel(time=-1).to_dataframe("face").reset_index()
-    return Exhibit(
-        "tomography-relief", "Faces of the solid in relief",
-        "Height of the solid's face at both electrodes in the last scan, less its mean; heights are drawn larger than "
-        "lengths (3 to 1 where that fits).",
-        "The two interfaces as surfaces.", figure, table[["electrode", "y", "x", "face"]].dropna(),
     )  # fmt: skip
