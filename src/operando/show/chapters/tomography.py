@@ -41,7 +41,7 @@ def chapter(results: Results) -> Chapter | None:
         findings=[*_contact(result), *_voids(result), *_current(groups), *_roughness(groups), *_more(groups)],
         figures=drawn, tables=[_numbers(result), _rough_table(groups["tomography/roughness"]), *_spots(groups)],
         doubts=_doubts(groups, result), spaces=[space.faces(maps, groups.get("tomography/current"))],
-        checks=[figures.centre(result)] if np.isfinite(result["centre"]).any() else [],
+        checks=[figures.centre(result)] if np.isfinite(result["centre_apart"]).any() else [],
     )  # fmt: skip
 
 
