@@ -1,9 +1,10 @@
-"""Every example runs, at small size."""
+"""Every example runs, at small size, and finds what is true within its errors."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("[a-z]*.py"))
@@ -18,3 +19,8 @@ def test_example(script, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert list((tmp_path / "out").rglob("report.html"))
     assert list((tmp_path / "out").rglob("*.svg"))
+    table = pd.read_csv(tmp_path / "out" / "table.csv")
+    off = table["off by / σ"].dropna().abs()
+    assert len(table) >= 6
+    assert len(off) >= 3
+    assert off.max() < 4, table.loc[off.idxmax()].to_dict()
