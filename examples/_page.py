@@ -44,7 +44,8 @@ class Page:
         found, error, truth = (float(v) for v in (found, error, truth))
         text = with_error(found, error, unit) if error > 0 else f"{number(found)} {unit}".strip()
         off = f"{(found - truth) / error:+.1f}" if error > 0 and np.isfinite(truth) else ""
-        self.rows.append([quantity, text, number(truth) if np.isfinite(truth) else "", off, paper])
+        known = with_error(truth, error).split(" ±")[0] if error > 0 else number(truth)
+        self.rows.append([quantity, text, known if np.isfinite(truth) else "", off, paper])
 
     def run(self, results) -> None:
         """Take over the figures that a run's report has."""
