@@ -80,8 +80,15 @@ def lithium(page: Page, results, known) -> None:
     lift, error = layer["displacement"].isel(time=-1), layer["displacement_err"].isel(time=-1)
     good = np.isfinite(lift.values)
     mean_err = np.sqrt((error.values[good] ** 2).mean() / good.sum())
-    page.row("rise of the titanium, last map", lift.values[good].mean(), mean_err, unit="µm", truth=known.columns["plated"]
-             .isel(time=-1).values[good].mean(), paper="5 to 6")  # fmt: skip
+    true = known.columns["plated"].isel(time=-1).values[good].mean()
+    page.row(
+        "rise of the titanium, last map",
+        lift.values[good].mean(),
+        mean_err,
+        unit="µm",
+        truth=true,
+        paper="5 to 6",
+    )
     counts = results.groups["grains/counts"].isel(time=-1)
     page.row("lithium grains in the last map", counts["total"], counts["total_err"],
              truth=known.grains["total"].isel(time=-1), paper="some 100, of more columns")  # fmt: skip
