@@ -6,7 +6,10 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 CONSTRAINTS := $(if $(CI),-c .ci/constraints.txt,)
 export MPLBACKEND = Agg
 
-.PHONY: demo test lint bench docs clean
+EXAMPLES := $(basename $(notdir $(wildcard examples/[a-z]*.py)))
+RUNS ?= gallery-runs
+
+.PHONY: demo test lint bench docs gallery clean
 
 demo: $(VENV)/.core      ## venv, install, a twin experiment analysed, report
 	$(BIN)/operando demo --output demo
@@ -24,7 +27,11 @@ bench: $(VENV)/.dev      ## peers and ours in one run; the table goes to benchma
 	$(BIN)/python benchmarks/run.py
 
 docs: $(VENV)/.docs      ## the documentation site, built into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+gallery: $(VENV)/.test   ## every example at full size (an hour of CPU at most), its pictures into docs/images/gallery
+	for name in $(EXAMPLES); do $(BIN)/python examples/$$name.py $(RUNS)/$$name || exit 1; done
+	$(BIN)/python examples/_gallery.py $(RUNS) docs/images/gallery
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,4 +49,4 @@ $(VENV)/.docs: $(VENV)/.core
 	$(PIP) install $(CONSTRAINTS) -e '.[docs]' && touch $@
 
 clean:
-	rm -rf $(VENV) site demo
+	rm -rf $(VENV) site demo gallery-runs
