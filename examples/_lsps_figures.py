@@ -83,10 +83,9 @@ def voltage(curves, time_s, recorded):
     )  # fmt: skip
 
 
-def volumes(found, true, charge, names, grey, labels):
+def volumes(found, true, passed, names, grey, labels):
     """Fig. 2: a classified section, and volumes against charge."""
     middle, voxel = grey.sizes["y"] // 2, grey.attrs["voxel_um"]
-    passed = np.concatenate([[0], np.abs(np.diff(charge)).cumsum()])
     with styled():
         figure = sheet(2.7)
         for r, (values, how) in enumerate((
@@ -103,7 +102,7 @@ def volumes(found, true, charge, names, grey, labels):
             if r == 0:
                 axes.set_ylabel("z / µm", labelpad=2)
         for k, name in enumerate(("interphase", "lithium")):
-            axes = panel(figure, 4.3, 0.45 + 1.0 * (1 - k), 2.3, 0.85)
+            axes = panel(figure, 4.65, 0.45 + 1.0 * (1 - k), 2.3, 0.85)
             at = names.index(name)
             value = np.array([float(one["volume_corrected"][at]) for one in found])
             error = np.array([float(one["volume_err"][at]) for one in found])
@@ -143,8 +142,10 @@ def volumes(found, true, charge, names, grey, labels):
     )  # fmt: skip
 
 
-def motion(found, known, moved, maps, charge):
+def motion(found, known, moved, maps):
     """Fig. 5: positions of faces and collectors, displacement vectors, stack thickness."""
+    low, high = (float(maps["face"].isel(electrode=k, time=0).median()) for k in (0, 1))
+    moved = moved.where((moved["z"] > low) & (moved["z"] < high), drop=True)
     t = found["time"].values / 60
     with styled():
         figure = sheet(2.75)

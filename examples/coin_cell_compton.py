@@ -107,10 +107,7 @@ def by_state(found):
 def impedance(page: Page) -> None:
     """Fig. 2c, d: resistances at the end of charge and of discharge from spectra with 0.5 % noise."""
     frequency, rng, rows = np.geomspace(1e5, 0.1, 60), np.random.default_rng(0), []
-    for state, values in (
-        ("end of charge", KNOWN),
-        ("end of discharge", (20.0, 99.6, 2e-6, 0.9, 75.0, 5e-4, 0.85)),
-    ):
+    for state, values in KNOWN.items():
         z = echem.circuit_impedance(CIRCUIT, values, frequency)
         z = z + 0.005 * abs(z) * (rng.standard_normal(60) + 1j * rng.standard_normal(60)) / np.sqrt(2)
         spectrum = xr.Dataset({"z_re": ("frequency", z.real, {"units": "Ohm"}),

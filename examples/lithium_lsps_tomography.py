@@ -23,6 +23,7 @@ from operando import flow, models, show
 from operando import tomography as tomo
 from operando.flow.symmetric_model import _square as square
 from operando.twin.symmetric_cell import SymmetricCell, Truth, simulate, truth
+from operando.twin.symmetric_cell.protocol import passed_mAh_cm2
 
 PHASES = {"steel": 1, "lithium": 2, "void": 3, "interphase": 4, "electrolyte": 5, "pore": 6}
 PAPER_VOLTAGE = "up to 4 V at the end"
@@ -144,7 +145,6 @@ def motion(page: Page, results, known) -> None:
     error = float(np.hypot(*found["stack_thickness_err"].values[[0, -1]]))
     page.row("change of the stack's thickness", change[0][-1], error, unit="µm", truth=change[1][-1],
              paper="falls")  # fmt: skip
-    net = np.abs(np.diff(known.scans["charge"].values)).cumsum()
     good = moved["u_z"].where(moved["flag"] == 0)
     middle = good.median(("y", "x"))
     rise = known.displacement["rise"].isel(time=-1).mean(("y", "x")).interp(z=middle["z"].values)
@@ -153,7 +153,7 @@ def motion(page: Page, results, known) -> None:
     page.row("rise of the solid, largest by height", np.nanmax(np.abs(middle.values[use])), unit="µm",
              truth=np.nanmax(np.abs(rise.values[use])), paper="up to 20")  # fmt: skip
     page.row("rise of the solid, rms error by height", float(np.sqrt(np.mean(off[use] ** 2))), unit="µm")
-    page.figures.append(figures.motion(found, known, moved, results.groups["tomography/maps"], net))
+    page.figures.append(figures.motion(found, known, moved, results.groups["tomography/maps"]))
 
 
 def relation(page: Page, results) -> None:
@@ -198,16 +198,13 @@ def interphase(page: Page, cell: SymmetricCell, small: bool) -> None:
         [[(p.values == k + 1).sum() * cell.voxel_um**3 for k in range(6)] for _, p in scans],
     )
     turn = int(np.argmax(known.scans["charge"].values))
+    passed = sum(passed_mAh_cm2(block, known.scans["time"].values))  # both ways
     for name in ("interphase", "lithium"):
         k = number.index(name)
         one = found[turn].isel(phase=k)
         page.row(f"volume of {name}, end of the first half cycle", one["volume_corrected"] * 1e-3,
                  one["volume_err"] * 1e-3, unit="10³ µm³", truth=true[turn][k] * 1e-3)  # fmt: skip
-    page.figures.append(
-        figures.volumes(
-            found, np.array(true), known.scans["charge"].values, number, scans[turn][0], labels[turn]
-        )
-    )
+    page.figures.append(figures.volumes(found, np.array(true), passed, number, scans[turn][0], labels[turn]))
 
 
 def main() -> None:
