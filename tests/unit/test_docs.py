@@ -103,7 +103,7 @@ def test_the_tutorial_does_what_it_says(tmp_path):
     wrong = toml.replace("detector.poni", "detectr.poni")
     (place / "experiment.toml").write_text(wrong)
     text = shell(["operando", "run", "experiment.toml"], place, expect=2)
-    assert "line 10: xrd.geometry: no such file: calib/detectr.poni" in text
+    assert "line 11: xrd.geometry: no such file: calib/detectr.poni" in text
 
 
 def shell(words: list[str], place: Path, expect: int = 0) -> str:
