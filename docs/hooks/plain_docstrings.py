@@ -1,4 +1,4 @@
-"""Docstrings as they are written: the first sentence as text, the rest (equations, tables of arguments) as it stands."""
+"""Docstrings as they are written: the first sentence as text, the rest (equations, tables of arguments) as it is."""
 
 from __future__ import annotations
 
