@@ -28,7 +28,9 @@ def blocks(room: str) -> str:
             found[f"{home}.{name}"] = 2
             if isinstance(thing, type):
                 found |= {f"{home}.{name}.{method}": 3 for method in methods(thing)}
-    return "\n\n".join(f"::: {path}\n    options:\n      heading_level: {level}" for path, level in found.items())
+    return "\n\n".join(
+        f"::: {path}\n    options:\n      heading_level: {level}" for path, level in found.items()
+    )
 
 
 def methods(thing: type) -> list[str]:
