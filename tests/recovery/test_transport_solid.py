@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from operando import transport
 from operando.flow.job import run
+from operando.show.chapters.transport import chapter
 
 GREYS = {"void": 0.0, "lithium": 1.0, "electrolyte": 7.0, "steel": 60.0}
 HEIGHT, BOTTOM, TOP = 100, 30, 70  # the solid lies between these voxels
@@ -42,7 +43,8 @@ def write_cell(folder, interface):
 def test_tortuosity_under_an_interface_as_in_the_truth(tmp_path, interface):
     """Shares within 0.02 and factors within 5 % of the true pores', domain by domain."""
     write_cell(tmp_path, interface)
-    groups = run(tmp_path / "experiment.toml")[1].groups
+    results = run(tmp_path / "experiment.toml")[1]
+    groups = results.groups
     found = groups["transport/map/cell"]
     solid = ~true_pores()[:: 1 if interface == "bottom" else -1]
     truth = transport.tortuosity_map(solid[SKIN : SKIN + 30], (13, 13, 30))
@@ -52,3 +54,6 @@ def test_tortuosity_under_an_interface_as_in_the_truth(tmp_path, interface):
         np.testing.assert_allclose(
             found[name].values[known], truth[name].values[known], atol=absolute, rtol=relative
         )
+    told = chapter(results)
+    assert told is not None
+    assert any("the blur closes pores" in doubt for doubt in told.doubts)

@@ -158,6 +158,12 @@ def _doubts(summary: xr.Dataset, kind: dict[str, dict[str, xr.Dataset]]) -> list
             f"the numerical error of a factor is {number(worst, 1)} of it at most. The error by the size of the "
             "voxels is larger: calculate with voxels twice as large to see it."
         )
+    if summary.attrs.get("source") == "tomography":
+        found.append(
+            "Pores of the solid are those under one threshold of the images: the blur closes pores of a few voxels, so "
+            "that porosity and tortuosity are too low where pores are small (docs: transport); domains and scans "
+            "compare well with each other."
+        )
     if kind["cubes"]:
         found.append(
             "Stiffness takes each cube to repeat itself on all sides, which an image does not: its faces are false "
