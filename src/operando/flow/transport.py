@@ -60,7 +60,8 @@ def about(section: TransportSection) -> dict:
     """Settings that the numbers depend on."""
     return {
         "convention": CONVENTION, "bulk": section.bulk_name, "tolerance": section.tolerance,
-        "domain_um": list(section.domain_um or ()), "source": "tomography" if section.labels is None else "labels", "cube_um": section.cube_um or np.nan,
+        "domain_um": list(section.domain_um or ()),
+        "source": "tomography" if section.labels is None else "labels", "cube_um": section.cube_um or np.nan,
         "grain_um": section.synthetic.grain_um if section.synthetic else np.nan,
     }  # fmt: skip
 
