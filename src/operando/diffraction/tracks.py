@@ -19,17 +19,22 @@ class TrackSearch:
     """Which grains of different maps are the same one, and what a lasting grain is called.
 
     A link costs (difference / scale)^2 summed over azimuth (scale: azimuth_deg and the errors), distance of the
-    extents and of the centres in steps, and ln intensity; links beyond the gates are impossible, the sum over a map
-    is least. A track may miss `max_gap` recorded maps; maps that were not recorded do not count.
+    extents in steps, of the centres (z: four steps; x: `shift` of a step and 0.15 of the extent, as a grain stays where
+    it is and grows little from map to map), and ln intensity. Links that cost more than `most`, or lie beyond the
+    gates, are impossible; the sum over a map is least. A track may miss `max_gap` recorded maps; maps that were not
+    recorded do not count. The tight place keeps a grain apart from one that begins beside it, at the same azimuth, when
+    it ends.
 
     ephemeral: seen over at most `ephemeral_maps` maps; stable: over at least `stable_maps`; unstable: between.
     """
 
-    azimuth_deg: float = 1.0
+    azimuth_deg: float = 0.7
     gate_deg: float = 2.0
     reach: tuple[int, int] = (2, 1)
+    shift: float = 0.35
+    most: float = 6.0
     max_gap: int = 1
-    rotation_deg: float = 1.0
+    rotation_deg: float = 0.7
     ephemeral_maps: int = 2
     stable_maps: int = 10
 
@@ -85,6 +90,8 @@ def _assign(active, rows, table, index, step, search) -> list[_Track | None]:
     ]
     gap = [np.maximum(g, 0) / s for g, s in zip(gap, step, strict=True)]
     off = [(table[d][last][:, None] - table[d][rows]) / s for d, s in zip("zx", step, strict=True)]
+    extent = (table["x_max"] - table["x_min"]) / step[1]
+    wide = search.shift + 0.15 * np.maximum(extent[last][:, None], extent[rows])
     light = np.log(
         np.maximum(table["intensity"][last], 1e-30)[:, None] / np.maximum(table["intensity"][rows], 1e-30)
     )
@@ -93,10 +100,10 @@ def _assign(active, rows, table, index, step, search) -> list[_Track | None]:
         + gap[0] ** 2
         + gap[1] ** 2
         + (off[0] / 4) ** 2
-        + (off[1] / 2) ** 2
+        + (off[1] / wide) ** 2
         + (light / 2) ** 2
     )
-    limit = (search.gate_deg / search.azimuth_deg) ** 2 + 10.0
+    limit = search.most
     allowed = (
         (turn <= search.gate_deg) & (gap[0] <= search.reach[0] + 1e-6) & (gap[1] <= search.reach[1] + 1e-6)
     )
