@@ -22,8 +22,8 @@ class TrackSearch:
     extents in steps, of the centres (z: four steps; x: `shift` of a step and 0.15 of the extent, as a grain stays where
     it is and grows little from map to map), and ln intensity. Links that cost more than `most`, or lie beyond the
     gates, are impossible; the sum over a map is least. A track may miss `max_gap` recorded maps; maps that were not
-    recorded do not count. The tight place keeps a grain apart from one that begins beside it, at the same azimuth, when
-    it ends.
+    recorded do not count. The place in x is that of a track's narrowest sighting, as a wider one may hold a neighbour
+    of the same azimuth; it keeps a grain apart from one that begins beside it when it ends.
 
     ephemeral: seen over at most `ephemeral_maps` maps; stable: over at least `stable_maps`; unstable: between.
     """
@@ -89,9 +89,13 @@ def _assign(active, rows, table, index, step, search) -> list[_Track | None]:
         for d in "zx"
     ]
     gap = [np.maximum(g, 0) / s for g, s in zip(gap, step, strict=True)]
-    off = [(table[d][last][:, None] - table[d][rows]) / s for d, s in zip("zx", step, strict=True)]
+    alone = np.array([_narrowest(t.rows, table) for t in active])
+    off = [
+        (table[d][when][:, None] - table[d][rows]) / s
+        for d, when, s in zip("zx", (last, alone), step, strict=True)
+    ]
     extent = (table["x_max"] - table["x_min"]) / step[1]
-    wide = search.shift + 0.15 * np.maximum(extent[last][:, None], extent[rows])
+    wide = search.shift + 0.15 * np.maximum(extent[alone][:, None], extent[rows])
     light = np.log(
         np.maximum(table["intensity"][last], 1e-30)[:, None] / np.maximum(table["intensity"][rows], 1e-30)
     )
@@ -113,6 +117,12 @@ def _assign(active, rows, table, index, step, search) -> list[_Track | None]:
         if cost[i, j] < limit:
             linked[j] = active[i]
     return linked
+
+
+def _narrowest(rows: list[int], table) -> int:
+    """The latest of the sightings that reach over the fewest columns: a wider one may hold a neighbour too."""
+    extent = (table["x_max"] - table["x_min"])[rows]
+    return rows[len(rows) - 1 - int(extent[::-1].argmin())]
 
 
 def _predict(rows: list[int], table, index: int, search: TrackSearch) -> tuple[float, float]:
