@@ -13,6 +13,8 @@ from ..text import listed
 from .cycler import heading
 from .maps import BOTTOM, GAP, LEFT, MOST, RIGHT, TOP, _aspect, _labels, _panel_height, _scale_bar
 
+#: an intensity below so many of its errors is drawn as none
+LEAST = 3.0
 #: blue, orange, green, magenta: apart for colour-blind eyes too
 LIGHTS = np.array([[0.16, 0.50, 1.00], [1.00, 0.52, 0.06], [0.10, 0.80, 0.50], [1.00, 0.25, 0.80]])
 
@@ -41,7 +43,7 @@ def composite(
 ) -> Exhibit:
     """Ring intensities over (time, z, x) of `names` as one coloured image a time."""
     values = [good(rings[name], "intensity", "intensity_flag").transpose("time", "z", "x") for name in names]
-    colour = mixed([v.values for v in values])
+    colour = mixed([_clear(v, rings[name]).values for v, name in zip(values, names, strict=True)])
     time, x, z = values[0]["time"], edges(values[0]["x"].values), edges(values[0]["z"].values)
     which = chosen(len(time), most)
     width = min((WIDTH - LEFT - RIGHT) / len(which), 1.6)
@@ -71,9 +73,18 @@ def composite(
     return Exhibit(
         "composite", "Where each phase is",
         f"Background-subtracted intensity of {listed(names)} added as coloured light, each scaled to its 99th "
-        f"percentile over all times, so colours show place and not amount. Black: none of them. {_aspect(stretch)}",
+        f"percentile over all times, so colours show place and not amount. Black: none of them by three errors. "
+        f"{_aspect(stretch)}",
         f"False-colour maps of {listed(names)} at {len(which)} times.", figure, table,
     )  # fmt: skip
+
+
+def _clear(values: xr.DataArray, ring: xr.Dataset) -> xr.DataArray:
+    """Intensity with zero where it is below `LEAST` errors, so that noise is no phase."""
+    if "intensity_err" not in ring:
+        return values
+    error = ring["intensity_err"].transpose(*values.dims)
+    return values.where(~(values < LEAST * error), 0.0)
 
 
 def _key(figure, names, height):
