@@ -12,7 +12,7 @@ from same_bits import same
 
 from operando.core.errors import Busy, OperandoError
 from operando.flow import Listener, run
-from operando.flow.stage import locked
+from operando.flow.run_lock import locked
 from operando.twin.film import FilmCell, simulate
 
 

@@ -6,8 +6,8 @@ import xarray as xr
 
 from operando.core import ArrayFrames
 from operando.flow.experiment import Experiment
-from operando.flow.watch_alerts import Alerts, Arrivals, cell_events, look_at_brightest, look_at_frames
-from operando.flow.watch_cell import Cell
+from operando.flow.watch_alerts import Alerts, Arrivals, look_at_brightest, look_at_frames
+from operando.flow.watch_cell import Cell, cell_events
 from operando.stream import TotalCounts, run
 
 UTC = 1_700_000_000.0

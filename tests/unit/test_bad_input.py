@@ -25,7 +25,8 @@ from operando.core.errors import (
 )
 from operando.flow import read_results, run
 from operando.flow.export import export_group
-from operando.flow.stage import is_whole, locked
+from operando.flow.run_lock import locked
+from operando.flow.stage_file import is_whole
 from operando.twin.film import FilmCell, simulate
 
 DEAD = 2**32 - 1

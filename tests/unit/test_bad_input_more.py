@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from projection_files import data_exchange, nxtomo
 
-from operando.core.errors import InputError
+from operando.core.errors import ExperimentError, InputError
 from operando.flow import run
 from operando.flow.model_runs import write_model
 from operando.flow.model_symmetric import symmetric
@@ -259,3 +259,13 @@ def test_block_larger_than_the_image(coin):
     mend(coin, "sheet_um = 250.0", "sheet_um = 250.0\nblock = 80")
     with pytest.raises(InputError, match="blocks of 80 pixels in images of 16 x 16"):
         run(coin / "experiment.toml")
+
+
+def test_a_name_that_no_file_can_hold_is_refused_with_its_line(tmp_path):
+    from operando.flow import load_experiment
+
+    path = tmp_path / "experiment.toml"
+    path.write_text('title = "a"\n[ebsd]\nmaps = [{ name = "\\u0000", file = "a.ang" }]\n')
+    with pytest.raises(ExperimentError, match="nothing can show") as caught:
+        load_experiment(path)
+    assert "line 3" in caught.value.where

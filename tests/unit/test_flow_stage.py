@@ -6,7 +6,8 @@ import xarray as xr
 
 from operando.core.errors import Busy, OperandoError
 from operando.flow.results import Process, Results
-from operando.flow.stage import Stages, locked, versioned
+from operando.flow.run_lock import locked
+from operando.flow.stage import Stages, versioned
 from operando.flow.store import read_results, write_results
 
 
@@ -77,7 +78,7 @@ def test_a_full_disk_is_said_and_what_was_finished_stays(tmp_path, counted, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("operando.flow.stage.write_dataset", full)
+        patch.setattr("operando.flow.stage_file.write_dataset", full)
         with pytest.raises(OperandoError, match="disk is full"):
             stages.stage(double, {"source": dataset()}, {"factor": 5})
     assert len(list(tmp_path.iterdir())) == 1

@@ -13,7 +13,8 @@ from operando.core import Geometry, Scan, ScanGrid, Sums
 from operando.core.frames import Frames
 
 from .plan import Plan
-from .stage import DETAIL, Call, versioned
+from .stage import Call, versioned
+from .stage_file import DETAIL
 
 if TYPE_CHECKING:
     from .sections.xrd import RingSection

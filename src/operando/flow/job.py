@@ -18,8 +18,9 @@ from .joint import joint
 from .notes import grouped
 from .results import Process, Results, describe_machine
 from .run_folder import keep_experiment, logged, own_folder, placed, spare_the_experiment
+from .run_lock import locked
 from .running import Listener, Run
-from .stage import Stages, locked
+from .stage import Stages
 from .store import write_results
 from .timeline import electrochemistry, impedance
 from .workers import team

@@ -16,7 +16,8 @@ from operando.core.frames import Frames
 from operando.core.sums import FRAME
 
 from .facts import Ring
-from .stage import DETAIL, Call, Stages, versioned
+from .stage import Call, Stages, versioned
+from .stage_file import DETAIL
 
 #: frames that one stage reduces: a second or two of work, which is what a killed run can lose
 PART = 512

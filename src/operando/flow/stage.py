@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import hashlib
-import json
 import logging
 import os
 import time
@@ -14,21 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import xarray as xr
 
 from operando.core import digest
-from operando.core.errors import Busy, InputError, OperandoError
+from operando.core.errors import OperandoError
 
-from .arrays import read_dataset, write_dataset
 from .results import Process
+from .stage_file import DETAIL, KEY, arrived, is_whole, read_stage, told_of, write_stage
 
 log = logging.getLogger("operando.flow")
-KEY = "stage_key"
-SEAL = 16
-#: a stage may say in this attribute how it was made: engine, threads, speed
-DETAIL = "stage_detail"
 
 
 def versioned(version: str) -> Callable:
@@ -130,7 +123,7 @@ class Stages:
         path = self.folder / call.file
         if call.file not in self.known or not path.exists():
             record = self.by_workers.get(call.file)
-            if record is None or not _arrived(path):
+            if record is None or not arrived(path):
                 record = self._made_or_found(call, path)
             self.known[call.file] = record
             self.processes.append(record)
@@ -140,7 +133,7 @@ class Stages:
         begun = time.perf_counter()
         found = is_whole(path)
         if found:
-            told = _told(path)
+            told = told_of(path)
         else:
             if path.exists():
                 log.warning("%s: damaged since it was written, made again", path.name)
@@ -170,74 +163,6 @@ class Stages:
                 raise
 
 
-def write_stage(result: Any, key: str, path: Path) -> None:
-    """Write a Dataset, or a dict of them by group, as one HDF5 file."""
-    import h5py
-    import hdf5plugin
-
-    groups = result if isinstance(result, dict) else {"": result}
-    with h5py.File(path, "w") as file:
-        file.attrs.update({KEY: key, "groups": list(groups)})
-        for name, dataset in groups.items():
-            write_dataset(file.require_group(f"/{name}"), dataset, hdf5plugin.Bitshuffle(cname="lz4"))
-    with open(path, "r+b") as raw:
-        seal = _seal(raw)
-        raw.seek(0, os.SEEK_END)
-        raw.write(seal)
-
-
-def _seal(raw: BinaryIO, size: int | None = None) -> bytes:
-    """Digest of the first `size` bytes, of all that there are without it."""
-    state, left = hashlib.blake2b(digest_size=SEAL), size
-    while piece := raw.read(1 << 20 if left is None else min(left, 1 << 20)):
-        state.update(piece)
-        left = None if left is None else left - len(piece)
-    return state.digest()
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a stage is there as it was written: its last bytes are the digest of all before them.
-
-    HDF5 reads over the digest, but it may crash on a file with wrong bytes in it: so this is looked at first.
-    """
-    try:
-        with open(path, "rb") as raw:
-            size = os.fstat(raw.fileno()).st_size - SEAL
-            return size > 0 and _seal(raw, size) == raw.read(SEAL)
-    except FileNotFoundError:
-        return False
-
-
-def _arrived(path: Path, patience_s: float = 40.0) -> bool:
-    """Whether a file that another machine made is seen here; network file systems may need half a minute."""
-    until = time.monotonic() + patience_s
-    while not path.exists():
-        os.listdir(path.parent)  # makes the file system look again
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True
-
-
-def _told(path: Path) -> str:
-    """What a finished stage says of how it was made."""
-    import h5py
-
-    with h5py.File(path, "r", locking=False) as file:
-        return str(json.loads(file.attrs.get("attributes", "{}")).get(DETAIL, ""))
-
-
-def read_stage(path: Path) -> Any:
-    """Read a finished stage into memory, in the form that it was written in."""
-    import h5py
-    import hdf5plugin  # noqa: F401 (registers the filter)
-
-    with h5py.File(path, "r", locking=False) as file:
-        key, names = file.attrs[KEY], list(file.attrs["groups"])
-        found = {name: read_dataset(file[f"/{name}"]).assign_attrs({KEY: f"{key}{name}"}) for name in names}
-    return found[""] if names == [""] else found
-
-
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings for the record: plain values as they are, everything else by its digest."""
     kept = (str, int, float, bool, type(None))
@@ -253,32 +178,3 @@ def identity(value: Any) -> str:
         return str(value.attrs[KEY])
     own = getattr(value, "digest", None)
     return own if isinstance(own, str) else digest(value)
-
-
-@contextlib.contextmanager
-def locked(folder: Path):
-    """Hold a run folder for one process. Raises `Busy` when another has it."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        if isinstance(error, Timeout):
-            raise _busy(folder) from error
-        raise InputError(
-            f"the run folder cannot be written: {error.strerror or error}", where=str(folder),
-            fix="Choose another folder with --output.",
-        ) from error  # fmt: skip
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _busy(folder: Path) -> Busy:
-    return Busy(
-        "another operando process works in this run folder", where=str(folder),
-        fix="Wait for it, stop it, or choose another folder with --output.",
-    )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any
@@ -11,17 +12,18 @@ import numpy as np
 import xarray as xr
 
 from operando import stream
-from operando.core import FrameBlock, FrameRange, Scan, ScanGrid, Sums, merge
-from operando.core.frames import FrameCut
-from operando.read.growing import first_stored, identity_of, present, shortened
+from operando.core import FrameBlock, FrameRange, Scan, Sums, merge
+from operando.read.stored import first_stored, identity_of, present, shortened
 
 from .plan import Plan
 from .reduce import KINDS, PART, kept_sums, merge_parts, parts_of, reduce_frames, take
-from .sections import XrdSection
-from .stage import DETAIL, Call, Stages, is_whole, versioned
+from .stage import Call, Stages, versioned
+from .stage_file import DETAIL, is_whole
 
 #: a frame that is not there while later ones are counts as lost after so long, s
 GAP_S = 5.0
+#: every writing of a map has its own
+WRITINGS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class LiveMap:
     parts     finished parts of at most 512 frames, as a run makes them
     open      the sums of the frames after them, pass by pass, and what is kept of each
     first     how its first frame was stored when it was read: another writer would store another
+    writing   number of this writing of the map: what was made of an earlier one is not of it
     """
 
     scan: Scan
@@ -51,6 +54,7 @@ class LiveMap:
     first: str = ""
     gap_since: float | None = None
     kept: str = ""  # digest of the frames whose stages have the names that a run looks for
+    writing: int = field(default_factory=lambda: next(WRITINGS))
 
     @property
     def complete(self) -> bool:
@@ -68,6 +72,7 @@ class LiveMap:
         )
         if not same:
             self.parts, self.open, self.done, self.kept = [], [], 0, ""
+            self.writing = next(WRITINGS)
         self.scan, self.settled, self.seen = scan, settled, self._reach(there, now)
         if (
             self.seen > self.done and self.done % PART and not self.open
@@ -216,40 +221,3 @@ def with_monitor(reduced: xr.Dataset, scan: Scan, first: int) -> xr.Dataset:
 
 def _never() -> np.ndarray:
     raise AssertionError("the monitor needs no image")
-
-
-def live_maps(scans: Sequence[Scan], xrd: XrdSection) -> list[Scan]:
-    """A stack that grows beyond one stated grid holds several maps: cut it by the size of the grid, as a run does."""
-    if len(scans) != 1 or xrd.grid is None:
-        return list(scans)
-    (scan,) = scans
-    size, count = xrd.grid.rows * xrd.grid.columns, len(scan.frames)
-    if count <= size:
-        return [scan]
-
-    def cut(values: np.ndarray | None, first: int) -> np.ndarray | None:
-        return None if values is None else values[first : first + size]
-
-    return [
-        replace(
-            scan, name=f"{scan.name}, map {number}", frames=FrameCut(scan.frames, first, min(first + size, count)),
-            x_um=cut(scan.x_um, first), z_um=cut(scan.z_um, first), started_s=None,
-        )
-        for number, first in enumerate(range(0, count, size), 1)
-    ]  # fmt: skip
-
-
-def live_grid(xrd: XrdSection, scan: Scan, like: ScanGrid | None) -> ScanGrid:
-    """The grid of a map of which only the first frames are there; that of an earlier whole map, where it has one."""
-    from .facts import grid_of
-
-    part = grid_of(xrd.model_copy(update={"incomplete": True}), scan)
-    if like is None or xrd.grid is not None or part.shape == like.shape:
-        return part
-    inside = part.point >= 0
-    row, column = np.divmod(part.point[inside], len(part.x_um))
-    rows = np.abs(part.z_um[row][:, None] - like.z_um).argmin(1)
-    columns = np.abs(part.x_um[column][:, None] - like.x_um).argmin(1)
-    point = np.full(len(part.point), -1)
-    point[inside] = rows * len(like.x_um) + columns
-    return ScanGrid(like.z_um, like.x_um, point)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,12 +24,11 @@ from .lithium import plating_groups
 from .microxrd import map_calls, ring_groups
 from .notes import look_at
 from .results import Process, Results, describe_machine
+from .running import Run
 from .timeline import clock_groups
-from .watch_maps import LiveMap, given, live_grid
-
-if TYPE_CHECKING:
-    from .running import Run
-    from .watch import Watch
+from .watch_grid import live_grid
+from .watch_maps import LiveMap, given
+from .watch_state import Watch
 
 log = logging.getLogger("operando.flow")
 
@@ -63,10 +62,6 @@ class LiveResults:
     history: list[tuple[float, int, int, float]] = field(default_factory=list)
     state: tuple[Any, ...] = ()
     begun: float = field(default_factory=time.time)
-
-    def forget(self, name: str) -> None:
-        """Drop what was fitted of a map."""
-        self.maps.pop(name, None)
 
     def changed(self, watched: Watch) -> bool:
         """Whether there is something to tell since the last time."""
@@ -117,6 +112,7 @@ class LiveResults:
 
     def _xrd(self, watched: Watch, groups: Groups) -> None:
         job, plan, xrd = watched.job, watched.plan, watched.job.experiment.xrd
+        self.maps = {name: held for name, held in self.maps.items() if name in watched.maps}
         shown = [one for one in watched.maps.values() if one.done]
         if plan is None or xrd is None or not shown:
             return
@@ -146,7 +142,7 @@ class LiveResults:
         assert plan is not None
         scan = one.so_far()
         monitor = scan.frames.monitor
-        key = digest(one.done, bool(one.open), plan.reference, grid, monitor)
+        key = digest(one.writing, one.done, bool(one.open), plan.reference, grid, monitor)
         calls = map_calls(job, plan, scan, grid)[1]
         finished = one.complete and one.settled and one.done == len(one.scan.frames) and not one.open
         held = self.maps.get(scan.name)

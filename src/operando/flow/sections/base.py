@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Number = Annotated[float, Field(strict=True)]  # "8" and true are no numbers
 Whole = Annotated[int, Field(strict=True)]
@@ -19,6 +19,15 @@ class Section(BaseModel):
     """Every table of the file: unknown keys are errors, values cannot be changed after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def of_characters(cls, value: Any) -> Any:
+        if isinstance(value, str) and (
+            bad := next((c for c in value if ord(c) < 32 and c not in "\t\n\r"), None)
+        ):
+            raise ValueError(f"holds a character that nothing can show ({bad!r})")
+        return value
 
     #: keys that hold paths, each with the values that are words and no paths
     paths: ClassVar[dict[str, tuple[str, ...]]] = {}

@@ -14,7 +14,7 @@ class MapSection(Section):
 
     paths: ClassVar = {"file": ()}
 
-    name: Annotated[str, Field(pattern=r"^[^/]+$", min_length=1)]
+    name: Annotated[str, Field(pattern=r"^[^/.][^/]*$", min_length=1)]
     file: Word
     laue: dict[Word, Word] | None = None
 

@@ -30,7 +30,9 @@ def write_beside(cell: FilmCell, folder: Path, layout: Layout) -> None:
     table = cycler_table(cell)
     _write_csv(table, folder / "echem" / "cell.csv")
     _write_mpt(cell, table, folder / "echem" / "cell.mpt")
-    (folder / "experiment.toml").write_text(experiment_text(cell, layout))
+    partial = folder / "experiment.toml.partial"  # whoever waits for it finds it whole
+    partial.write_text(experiment_text(cell, layout))
+    partial.replace(folder / "experiment.toml")
 
 
 def poni_text(cell: FilmCell) -> str:
