@@ -120,6 +120,9 @@ def test_cracks_outsides_and_an_interruption(tmp_path, monkeypatch):
     summary = whole["transport"].sel(volume="failed")
     assert float(summary["blocked"]) == pytest.approx(1 / 7)
     assert np.isnan(summary["conductivity"]).all()
+    assert (summary["conductivity_flag"] == int(Flag.NO_DATA)).all()
+    assert summary["conductivity_flag"].dtype.kind == "u"
+    assert (whole["transport"].sel(volume="pristine")["conductivity_flag"] == 0).all()
     assert whole["transport/compare"].sizes["pair"] == 1
     compared = whole["transport/synthetic/pristine"]
     assert (np.abs(compared["conductivity_factor_z"]) < 6).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from operando.flow.transport import compare_maps, of_map
+from operando.flow.transport_summary import compare_maps, of_map
 
 
 def as_map(tau):

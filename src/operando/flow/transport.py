@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,11 +24,10 @@ from .transport_stages import (
     transport_map,
     transport_pair,
 )
+from .transport_summary import compare_maps, flagged, of_map
 
 if TYPE_CHECKING:
     from .running import Run
-
-DRAWS = 400  # of domains, for the error of a median
 
 
 def transport_of_volumes(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> None:
@@ -50,7 +48,7 @@ def transport_of_volumes(job: Run, groups: dict[str, xr.Dataset], table: xr.Data
     parts = [of_one(job, section, volume, groups) for volume in volumes]
     names = xr.DataArray([v.name for v in volumes], dims="volume", name="volume")
     summary = xr.concat(parts, names, combine_attrs="override", coords="minimal", compat="override")
-    groups["transport"] = summary.assign_attrs(about(section))
+    groups["transport"] = flagged(summary).assign_attrs(about(section))
     compared = compare_maps([v.name for v in volumes], groups)
     if compared is not None:
         groups["transport/compare"] = compared
@@ -113,37 +111,6 @@ def note_flags(job: Run, flag: xr.DataArray, what: str) -> None:
     bad = int((flag.values & int(Flag.NOT_CONVERGED) != 0).sum())
     if bad:
         job.notes.append(f"transport, {what}: {bad} solves did not converge (contrast over 10^8?)")
-
-
-def of_map(one: xr.Dataset, rng: np.random.Generator) -> xr.Dataset:
-    """Median and quartiles of the tortuosity factor over the domains, those that do not percolate counted as infinite.
-
-    The error of the median is that of the choice of domains: half the 16-84 % range of medians of draws with
-    replacement (domains taken as independent).
-    """
-    tau = one["tau_factor"].values.ravel()
-    tau = tau[~np.isnan(tau)]
-    meta = {"units": "1"}
-    names = {"tau_low": 25, "tau_median": 50, "tau_high": 75}
-    blocked = float(np.isinf(tau).mean()) if tau.size else np.nan
-    values = {n: np.percentile(tau, q, method="nearest") if tau.size else np.nan for n, q in names.items()}
-    found = {n: ((), v, {**meta, "long_name": f"{q} % of the domains are below"})
-             for (n, v), q in zip(values.items(), names.values(), strict=True)}  # fmt: skip
-    draws = (
-        np.percentile(rng.choice(tau, (DRAWS, tau.size)), 50, axis=1, method="nearest")
-        if tau.size
-        else np.array([np.nan])
-    )
-    low, high = np.percentile(draws, [16, 84], method="nearest")
-    error = (high - low) / 2 if np.isfinite(low + high) else np.nan
-    found["tau_median_err"] = (
-        (),
-        error,
-        {**meta, "long_name": "error of the median by the choice of domains"},
-    )
-    found["blocked"] = ((), blocked, {**meta, "long_name": "share of domains that do not percolate"})
-    found["domains"] = ((), tau.size, {**meta, "long_name": "domains that are inside of the sample"})
-    return xr.Dataset(found)
 
 
 def of_cubes(
@@ -218,28 +185,3 @@ def synthetic(
             job.stages.stage(transport_pair, {"volume": cubes[n % len(cubes)]}, {**settings, **more})
         )
     return transport.compare_pairs(pairs)
-
-
-def compare_maps(names: list[str], groups: dict[str, xr.Dataset]) -> xr.Dataset | None:
-    """Do two volumes differ in tortuosity? Mann-Whitney test of their domains; infinite ones rank as the largest."""
-    from scipy.stats import mannwhitneyu
-
-    tau = {
-        n: groups[f"transport/map/{n}"]["tau_factor"].values.ravel()
-        for n in names
-        if f"transport/map/{n}" in groups
-    }
-    tau = {n: t[~np.isnan(t)] for n, t in tau.items()}
-    pairs = [(a, b) for a, b in combinations(tau, 2) if tau[a].size and tau[b].size]
-    if not pairs:
-        return None
-    tests = [mannwhitneyu(tau[b], tau[a]) for a, b in pairs]
-    larger = [t.statistic / (tau[a].size * tau[b].size) for t, (a, b) in zip(tests, pairs, strict=True)]
-    return xr.Dataset(
-        {
-            "p_value": ("pair", [t.pvalue for t in tests], {"units": "1", "long_name": "Mann-Whitney, two-sided"}),
-            "larger": ("pair", larger, {
-                "units": "1", "long_name": "chance that a domain of the second has the larger factor"}),
-        },
-        {"pair": [f"{b} − {a}" for a, b in pairs]},
-    )  # fmt: skip
