@@ -191,3 +191,18 @@ def test_a_file_that_is_replaced_between_two_questions_is_read_anew(run, tmp_pat
     moved = run.maps("xrd/LCO003:c:perp")[1][0] - before
     assert np.isfinite(moved).any()
     np.testing.assert_allclose(moved[np.isfinite(moved)], 1.0, atol=1e-5)
+
+
+def test_what_the_page_advises_is_a_key_of_the_experiment_file(run):
+    import re
+    from importlib.resources import files
+
+    from operando.flow.sections.xrd import XrdSection
+
+    with pytest.raises(InputError) as said:
+        run.pattern(0, (0, 0), (0, 0))
+    page = (files("operando.show.dashboard") / "page" / "pattern.js").read_text()
+    keys = re.findall(r"(\w+) = true", f"{said.value.fix} {page}")
+    keys = [key for key in keys if key != "told"]  # of the script itself
+    assert len(keys) == 2
+    assert set(keys) <= set(XrdSection.model_fields)

@@ -204,7 +204,7 @@ class RunData:
         item = own(groups["points"], "intensity") if "points" in groups else None
         if item is None or dims_of(item) != ("time", "z", "x", "q"):
             raise InputError("patterns of single points were not kept", where=str(self.file),
-                             fix="Write points = true under [xrd] and run again.")  # fmt: skip
+                             fix="Write point_patterns = true under [xrd] and run again.")  # fmt: skip
         _inside(step, item.shape[0], "time")
         for ends, size, what in ((rows, item.shape[1], "row"), (columns, item.shape[2], "column")):
             for end in ends:

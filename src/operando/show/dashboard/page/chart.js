@@ -65,7 +65,7 @@ export function axes({ left, top, width, height, x, y, root = false }) {
 
 export function frame(a, { xlabel = "", ylabel = "", xticks = true, xat = null, yticks = null, most = 0, grid = true } = {}) {
   const bottom = a.top + a.height, out = [`<g class="frame"><path d="M${f(a.left)} ${f(a.top)}V${f(bottom)}H${f(a.left + a.width)}" class="axis"/>`];
-  const across = xat ?? ticks(a.x[0], a.x[1], Math.max(3, Math.floor(a.width / 75)));
+  const across = xat ?? ticks(a.x[0], a.x[1], Math.max(4, Math.floor(a.width / 75)));
   for (const v of across.at) {
     out.push(`<path class="axis" d="M${f(a.px(v))} ${f(bottom)}v4"/>`);
     if (xticks) out.push(words(a.px(v), bottom + 15, tickText(v, across.decimals, Math.abs(a.x[1])), 'text-anchor="middle"'));

@@ -89,7 +89,7 @@ function cursor() {
     const spread = Number.isFinite(h.spread[i]) ? `, spread ${number(h.spread[i], 2)}, ${h.points[i]} points` : "";
     return `${drawn.length > 1 ? `${h.name}: ` : ""}${withError(h.values[i], h.errors[i], shown.units)}${spread}${why.length ? ` · ${why.join(", ")}` : ""}`;
   });
-  made.note.textContent = `${said[0].toUpperCase()}${said.slice(1)}: ${parts.join(" · ")}${kind === "point" ? "" : drawn[0].errors.some(Number.isFinite) ? " (mean weighted by 1/error²; bars: share of the points with this flag)" : " (mean)"}`;
+  made.note.textContent = `${said[0].toUpperCase()}${said.slice(1)}: ${parts.join(" · ")}${kind === "point" ? "" : ` (mean${drawn[0].errors.some(Number.isFinite) ? " weighted by 1/error²" : ""}${flagLanes(drawn[0]).length ? "; bars: share of points with a flag" : ""})`}`;
 }
 
 function table() {

@@ -63,7 +63,7 @@ function drawPattern() {
   });
   if (phases.length) out += legend(phases.map((phase, i) => [phase, SERIES[(i + 2) % 6]]), a.left, height - 3);
   whole.svg.innerHTML = out + words(a.left + a.width, height - 3, "q / Å⁻¹", 'text-anchor="end" class="label"');
-  whole.note.textContent = p.of === "map" && (state.p || state.r) && !has(0, "points") ? "No patterns of single points: points = true keeps them." : "";
+  whole.note.textContent = p.of === "map" && (state.p || state.r) && !has(0, "points") ? "point_patterns = true keeps those of points." : "";
 }
 
 export function chosenRing() {
