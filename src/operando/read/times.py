@@ -112,9 +112,9 @@ def _usual_step(time: np.ndarray) -> float:
 def strays(time: np.ndarray) -> np.ndarray:
     """Rows, as a mask, whose time lies far outside those before and after, which follow each other without them."""
     found = np.zeros(len(time), bool)
-    typical = _usual_step(time)
-    if len(time) < 4 or not typical:
+    if len(time) < 4 or not (np.diff(time) < 0).any():
         return found
+    typical = _usual_step(time)
     before, here, after = time[:-2], time[1:-1], time[2:]
     follow = (after >= before) & (after - before <= 10 * typical)
     found[1:-1] = follow & ((here > after + 10 * typical) | (here < before - 10 * typical))
@@ -124,8 +124,10 @@ def strays(time: np.ndarray) -> np.ndarray:
 
 def check_order(time: np.ndarray, path: str) -> None:
     """Raise `ReadError` for rows in no order: a clock that restarts begins again near its zero, these do not."""
-    typical = _usual_step(time)
     row = np.flatnonzero(np.diff(time) < 0) + 1
+    if not len(row):
+        return
+    typical = _usual_step(time)
     lost = row[(time[row - 1] - time[row] > 10 * typical) & (time[row] > time.min() + 10 * typical)]
     if len(lost) > max(5, 0.02 * len(time)):
         raise ReadError(
