@@ -98,21 +98,33 @@ def export(
 
     Example: operando export run --group xrd/LCO003 --output lco003.csv
     """
+    from operando.core.trust import taken_at_its_word
+
+    with taken_at_its_word(run_folder, "this file of results"):
+        typer.echo(_exported(run_folder, group, output, figures, movie, quantity))
+
+
+def _exported(
+    run_folder: Path,
+    group: str | None,
+    output: Path | None,
+    figures: Path | None,
+    movie: Path | None,
+    quantity: str,
+) -> str:
+    """Write what was asked for; returns what to say of it."""
     from operando.flow.export import export_group, list_groups, open_run
 
     if figures is not None:
         from operando import show
 
-        typer.echo(f"{figures}: {len(show.write_figures(open_run(run_folder), figures))} files")
-        return
+        return f"{figures}: {len(show.write_figures(open_run(run_folder), figures))} files"
     if movie is not None:
         from operando.show.movie import write_movie
 
-        typer.echo(f"{write_movie(open_run(run_folder), movie, quantity)}")
-        return
+        return f"{write_movie(open_run(run_folder), movie, quantity)}"
     if group is None:
-        typer.echo(list_groups(run_folder))
-        return
+        return list_groups(run_folder)
     target = output or Path(group.replace("/", "_") + ".csv")
     export_group(run_folder, group, target)
-    typer.echo(f"{target}")
+    return f"{target}"

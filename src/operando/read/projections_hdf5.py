@@ -39,13 +39,13 @@ class Hdf5Stack:
         numbers = numbers if self.which is None else self.which[numbers]
         with Files() as files, damage_told(self.path):
             data = files.find(self.path, self.dataset)
-            return _gather(data, numbers, rows)
+            return _gather(data, numbers, rows, self.dtype)
 
 
-def _gather(data, numbers: np.ndarray, rows: slice) -> np.ndarray:
+def _gather(data, numbers: np.ndarray, rows: slice, dtype: np.dtype) -> np.ndarray:
     """Images in the order asked for, runs of neighbours read at once."""
     start, stop, _ = rows.indices(data.shape[1])
-    out = np.empty((len(numbers), stop - start, data.shape[2]), data.dtype)
+    out = np.empty((len(numbers), stop - start, data.shape[2]), dtype)
     breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
     for run in np.split(np.arange(len(numbers)), breaks):
         if len(run):
@@ -69,7 +69,12 @@ def stack(files: Files, path: Path, name: str, which: np.ndarray | None = None) 
     status = path.stat()
     key = digest_of(path.name, status.st_size, status.st_mtime_ns, name, which)
     shape = (int(count), int(data.shape[1]), int(data.shape[2]))
-    return Hdf5Stack(path, name, shape, np.dtype(data.dtype), key, which)
+    return Hdf5Stack(path, name, shape, _usual(data.dtype), key, which)
+
+
+def _usual(dtype: np.dtype) -> np.dtype:
+    """The type in which images are handed on: in this machine's byte order, half precision as single."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype.newbyteorder("=")
 
 
 def is_data_exchange(files: Files, path: Path) -> bool:
