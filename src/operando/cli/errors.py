@@ -22,6 +22,7 @@ for name in (
     "look",
     "reproduce",
     "tomography",
+    "segment",
     "model",
     "model_grains",
     "plan",

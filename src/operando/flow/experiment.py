@@ -23,6 +23,7 @@ from .sections import (
     LithiumSection,
     PhaseSection,
     Section,
+    SegmentationSection,
     SymmetricModelSection,
     TomographySection,
     TransportSection,
@@ -46,6 +47,7 @@ class Experiment(Section):
     ebsd: EbsdSection | None = None
     tomography: TomographySection | None = None
     transport: TransportSection | None = None
+    segmentation: SegmentationSection | None = None
     film_model: FilmModelSection | None = None
     symmetric_model: SymmetricModelSection | None = None
 

@@ -31,6 +31,7 @@ log = logging.getLogger("operando.flow")
 RECIPES = {
     "xrd": "microxrd:micro_xrd",
     "tomography": "tomography:tomography",
+    "segmentation": "segmentation:segmentation",
     "transport": "transport:transport_of_volumes",
     "compton": "compton_imaging:compton_imaging",
     "ebsd": "ebsd:ebsd",

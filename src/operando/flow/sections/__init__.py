@@ -8,6 +8,7 @@ from .ebsd import EbsdSection
 from .epitaxy import EpitaxySection
 from .film_model import FilmModelSection
 from .lithium import LithiumSection
+from .segmentation import SegmentationSection
 from .symmetric_model import SymmetricModelSection
 from .tomography import TomographySection
 from .transport import TransportSection
@@ -16,5 +17,5 @@ from .xrd import GridSection, RingSection, XrdSection
 __all__ = [
     "CellSection", "ComptonSection", "CyclerSection", "EbsdSection", "EpitaxySection", "FilmModelSection",
     "GridSection", "ImpedanceSection", "LayerSection", "LithiumSection", "PhaseSection", "RingSection",
-    "Section", "SymmetricModelSection", "TomographySection", "TransportSection", "XrdSection",
+    "Section", "SegmentationSection", "SymmetricModelSection", "TomographySection", "TransportSection", "XrdSection",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from operando.flow.results import Results
 
 #: modules here whose function `chapter(results)` returns a Chapter, or None where the results have nothing for it
-CHAPTERS: tuple[str, ...] = ("tomography", "transport", "compton", "ebsd", "models", "joint")
+CHAPTERS: tuple[str, ...] = ("tomography", "segmentation", "transport", "compton", "ebsd", "models", "joint")
 
 __all__ = ["CHAPTERS", "Chapter", "chapters"]
 

@@ -9,33 +9,11 @@ import numpy as np
 
 from operando.core.errors import InputError
 
+from . import painting
 from .data import RunData
+from .question import Question
 
 Answer = tuple[dict[str, Any], list[np.ndarray] | None]
-
-
-class Question:
-    """The words after `?`. Raises `InputError` for those that are missing or no numbers."""
-
-    def __init__(self, asked: dict[str, list[str]]) -> None:
-        self._asked = asked
-
-    def word(self, name: str) -> str:
-        if name not in self._asked:
-            raise InputError(f"the question lacks {name}", where="the question of the page")
-        return self._asked[name][0]
-
-    def number(self, name: str) -> int:
-        text = self.word(name)
-        if not text.lstrip("-").isdecimal() or len(text) > 9:
-            raise InputError(f"{name} is no whole number", where="the question of the page")
-        return int(text)
-
-    def run(self, runs: list[RunData]) -> RunData:
-        number = self.number("run")
-        if not 0 <= number < len(runs):
-            raise InputError(f"there is no run {number}", where="the question of the page")
-        return runs[number]
 
 
 def state(runs: list[RunData], asked: Question) -> Answer:
@@ -77,7 +55,8 @@ def tracks(runs: list[RunData], asked: Question) -> Answer:
 
 ANSWERS: dict[str, Callable[[list[RunData], Question], Answer]] = {
     "state": state, "run": overview, "maps": maps, "array": array, "peak": peak, "pattern": pattern, "tracks": tracks,
+    **painting.ASKS,
 }  # fmt: skip
 
 #: what the page may send, each with the function that takes its bytes (POST, from this server's own page only)
-TAKES: dict[str, Callable[[list[RunData], Question, bytes], Answer]] = {}
+TAKES: dict[str, Callable[[list[RunData], Question, bytes], Answer]] = dict(painting.SENDS)

@@ -18,13 +18,20 @@ _HOME = {
     "features": ["FeatureSettings", "pixel_features"],
     "forest": ["PixelForest", "train_forest", "load_forest"],
     "suggestions": ["suggest_strokes"],
-    "probability": ["most_likely", "reliability", "fit_temperature", "apply_temperature"],
+    "probability": [
+        "most_likely",
+        "reliability",
+        "fit_temperature",
+        "apply_temperature",
+        "Calibration",
+        "fit_calibration",
+    ],
     "network": ["UNetSettings", "UNet", "load_unet"],
     "augmentation": ["Augmentation"],
     "training": ["TrainSettings", "train_unet"],
     "prediction": ["predict_slices", "predict_volume"],
     "confusion": ["confusion_matrix"],
-    "corrected": ["corrected_volumes", "corrected_share", "corrected_measure"],
+    "corrected": ["corrected_volumes", "corrected_counts", "corrected_share", "corrected_measure"],
     "draws": ["residual_correlation", "draw_labels", "measure_by_draws"],
 }
 

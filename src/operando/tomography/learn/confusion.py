@@ -25,7 +25,8 @@ def confusion_matrix(
     parts    blocks along z, y and x. Errors come from how blocks differ: wrong voxels lie together, so counting
              them as independent would promise too much. A block should be larger than voids and grains
 
-    Returns `count` (block, true, predicted), `rate` (true, predicted) with `rate_err` (jackknife over blocks),
+    Returns `count` (block, true, predicted), `volume` (block: which one it is of), `rate` (true, predicted) with its
+    `rate_err` (jackknife over blocks),
     `dice`, `recall`, `precision` (phase) each with `_err`, `accuracy` with `_err`, `flag` (true: NO_DATA where
     a phase has no voxel, TOO_FEW_COUNTS where under four blocks hold it, errors are then unsure); attrs `parts`,
     `block_voxels`. Raises InputError for sizes or phases that differ and where nothing is known.
@@ -36,13 +37,18 @@ def confusion_matrix(
         raise InputError(f"{len(labels)} label volumes, {len(truth)} of truth", where="confusion_matrix")
     names = phase_names(labels[0])
     pairs = [_pair(a, b, names) for a, b in zip(labels, truth, strict=True)]
-    count = np.concatenate([_by_block(a, b, len(names), parts) for a, b in pairs])
-    count = count[count.sum((1, 2)) > 0]
+    each = [_by_block(a, b, len(names), parts) for a, b in pairs]
+    volume = np.repeat(np.arange(len(each)), [len(one) for one in each])
+    count = np.concatenate(each)
+    full = count.sum((1, 2)) > 0
+    count, volume = count[full], volume[full]
     if len(count) < 2:
         raise InputError(
             "fewer than two blocks have labels", where="confusion_matrix", fix="Use smaller blocks."
         )
-    return _scores(count, names, parts)
+    found = _scores(count, names, parts)
+    found["volume"] = quantity(volume, "block", "1", "number of the volume that the block is of")
+    return found
 
 
 def phase_names(labels: xr.DataArray) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -25,7 +25,8 @@ def corrected_volumes(
     labels      (z, y, x) of the same segmentation as `confusion`
     confusion   of `confusion_matrix`, on voxels not trained on. Its rates must hold here: same contrast and noise
     draws       bootstrap draws: blocks of `confusion` are drawn twice, once as the rates that are known and once as the
-                rates that acted in this volume, which has its own finite number of blocks
+                rates that acted in this volume, which has its own finite number of blocks. Where several volumes were
+                held out, whole volumes are drawn first: rates may change from one to the next
 
     Over `phase`: `volume`, `volume_corrected`, `volume_err` (um3, of the corrected one; the blurred half voxel is in it
     as far as `confusion` has it), `share`, `share_corrected`, `share_err`, `bias` (counted - corrected, um3), `flag`
@@ -33,7 +34,21 @@ def corrected_volumes(
     `draw` (draw, phase): corrected shares of the draws, for ratios. attrs `condition`.
     Raises InputError for other phases than those of `confusion` and empty labels.
     """
-    names, share, voxels = _shares(labels, confusion)
+    volume = check_volume(labels, where="corrected_volumes")
+    names = phase_names(labels)
+    count = np.bincount(volume.values.ravel(), minlength=len(names))[: len(names)]
+    voxel = float(np.prod(list(voxel_sizes(labels).values())))
+    return corrected_counts(dict(zip(names, count, strict=True)), voxel, confusion, rng=rng, draws=draws)
+
+
+def corrected_counts(
+    count: Mapping[str, int], voxel_um3: float, confusion: xr.Dataset, *, rng: np.random.Generator, draws: int = 200
+) -> xr.Dataset:  # fmt: skip
+    """`corrected_volumes` of voxels that were counted slab by slab: {phase: voxels} with voxels of `voxel_um3`.
+
+    Raises InputError for other phases than those of `confusion` and where nothing was counted.
+    """
+    names, share, voxels = _shares(count, confusion)
     blocks = confusion["count"].values.astype(float)
     total = blocks.sum(0)
     seen = total.sum(1) > 0
@@ -41,16 +56,18 @@ def corrected_volumes(
     condition = float(np.linalg.cond(rate[seen][:, seen]))
     best = _solve(rate, share)
     here = max(round(voxels / float(confusion.attrs["block_voxels"])), 1)
-    draw = np.array([_redraw(blocks, best, rate, here, rng) for _ in range(draws)])
+    volume = confusion["volume"].values if "volume" in confusion else np.zeros(len(blocks), int)
+    of_volume = [np.flatnonzero(volume == v) for v in np.unique(volume)]
+    draw = np.array([_redraw(blocks, of_volume, best, here, rng) for _ in range(draws)])
     error = np.where(seen, np.sqrt(((draw - best) ** 2).mean(0)), np.nan)
     best = np.where(seen, best, np.nan)
-    volume = voxels * float(np.prod(list(voxel_sizes(labels).values())))
+    whole = voxels * voxel_um3
     flag = np.where(seen, int(Flag.POOR_FIT) if condition > WORST_CONDITION else 0, int(Flag.NO_DATA))
     variables = {
-        "volume": quantity(share * volume, "phase", "um3", "volume as counted"),
-        "volume_corrected": quantity(best * volume, "phase", "um3", "volume, corrected for confusion"),
-        "volume_err": quantity(error * volume, "phase", "um3"),
-        "bias": quantity((share - best) * volume, "phase", "um3", "counted less corrected"),
+        "volume": quantity(share * whole, "phase", "um3", "volume as counted"),
+        "volume_corrected": quantity(best * whole, "phase", "um3", "volume, corrected for confusion"),
+        "volume_err": quantity(error * whole, "phase", "um3"),
+        "bias": quantity((share - best) * whole, "phase", "um3", "counted less corrected"),
         "share": quantity(share, "phase", "1", "share of the voxels as counted"),
         "share_corrected": quantity(best, "phase", "1", "share, corrected for confusion"),
         "share_err": quantity(error, "phase", "1"),
@@ -63,18 +80,17 @@ def corrected_volumes(
     return result
 
 
-def _shares(labels: xr.DataArray, confusion: xr.Dataset) -> tuple[list[str], np.ndarray, int]:
-    volume = check_volume(labels, where="corrected_volumes")
-    names = phase_names(labels)
+def _shares(count: Mapping[str, int], confusion: xr.Dataset) -> tuple[list[str], np.ndarray, int]:
+    names = list(count)
     if names != [str(n) for n in confusion["phase"].values]:
         raise InputError(
             f"labels have {names}, the confusion matrix {list(confusion['phase'].values)}",
             where="corrected_volumes", fix="Use the matrix of this segmentation.",
         )  # fmt: skip
-    count = np.bincount(volume.values.ravel(), minlength=len(names))[: len(names)]
-    if not count.sum():
+    values = np.array(list(count.values()), float)
+    if not values.sum():
         raise InputError("no voxel has a label", where="corrected_volumes")
-    return names, count / count.sum(), int(count.sum())
+    return names, values / values.sum(), int(values.sum())
 
 
 def _rates(count: np.ndarray) -> np.ndarray:
@@ -92,10 +108,13 @@ def _solve(rate: np.ndarray, share: np.ndarray) -> np.ndarray:
     return nnls(matrix, np.append(share * weight, 1e3))[0]
 
 
-def _redraw(blocks: np.ndarray, best: np.ndarray, rate: np.ndarray, here: int, rng) -> np.ndarray:
-    known = _rates(blocks[rng.integers(len(blocks), size=len(blocks))].sum(0))
-    acting = _rates(blocks[rng.integers(len(blocks), size=here)].sum(0))
-    return _solve(known, best @ acting)
+def _redraw(blocks: np.ndarray, of_volume: list[np.ndarray], best: np.ndarray, here: int, rng) -> np.ndarray:
+    """Shares as they would come out with other held-out volumes and blocks, and other blocks in the volume at hand."""
+    n = len(of_volume)
+    drawn = [of_volume[v] for v in rng.integers(n, size=n)]
+    known = np.concatenate([rng.choice(one, len(one)) for one in drawn])
+    acting = rng.choice(of_volume[int(rng.integers(n))], here)
+    return _solve(_rates(blocks[known].sum(0)), best @ _rates(blocks[acting].sum(0)))
 
 
 def corrected_share(volumes: xr.Dataset, part: Sequence[str] | str, whole: Sequence[str]) -> xr.Dataset:

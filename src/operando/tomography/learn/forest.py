@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ...core.errors import InputError, ReadError, require_extra
-from .features import FeatureSettings, feature_slabs
+from .features import FeatureSettings, _features, feature_slabs
 from .image import Scale, as_volume, class_names, learnable
 
 FORMAT, VERSION = "operando pixel forest", 1
@@ -58,6 +58,15 @@ class PixelForest:
         for rows, features in feature_slabs(self._checked(image), self.features):
             flat = features.reshape(-1, features.shape[-1])
             yield rows, self.votes(flat).reshape(*features.shape[:-1], -1)
+
+    def of_block(self, values: np.ndarray, keep: tuple[slice, slice, slice]) -> np.ndarray:
+        """(phase, z, y, x) of a part of a block (z, y, x) that is cut out of a checked volume.
+
+        keep   the part; the same as in the whole volume where the block reaches `features.reach` voxels further
+        """
+        features = _features(values.astype(np.float32, copy=False), self.features)[keep]
+        p = self.votes(np.ascontiguousarray(features.reshape(-1, features.shape[-1])))
+        return np.moveaxis(p.reshape(*features.shape[:-1], -1), -1, 0)
 
     def votes(self, features: np.ndarray) -> np.ndarray:
         """(row, phase) of features (row, feature) float32."""
@@ -115,7 +124,7 @@ def load_forest(path: str | Path) -> PixelForest:
 def train_forest(
     image: xr.DataArray | list[xr.DataArray], labels: xr.DataArray | list[xr.DataArray], *,
     features: FeatureSettings | None = None, trees: int = 50, depth: int | None = 12, balanced: bool = True,
-    most: int = 100_000, seed: int = 0,
+    most: int = 100_000, seed: int = 0, scale: Scale | None = None,
 ) -> PixelForest:  # fmt: skip
     """Train a classifier on painted voxels.
 
@@ -123,13 +132,14 @@ def train_forest(
     labels    of the same shape: 0 unpainted, k for the k-th of attrs["phases"] (of `paint_strokes` or your own)
     trees, depth   of the forest; balanced: classes count the same however much of each was painted
     most      at most so many painted voxels of each class are used, taken at random with `seed`
+    scale     of the whole volumes, where `image` is what was cut out around strokes; else of `image`
 
     Raises InputError for nothing painted, one class only, a class without a voxel, NaN, sizes that differ.
     Needs scikit-learn (extra `ml`) for training, not for prediction.
     """
     pairs = _pairs(image, labels)
     names = class_names([p for _, p in pairs], where="train_forest")
-    scale = Scale.of([v for v, _ in pairs])
+    scale = scale or Scale.of([v for v, _ in pairs])
     settings = features or FeatureSettings()
     x, y = _painted(pairs, settings, len(names), most, np.random.default_rng(seed))
     ensemble = require_extra("sklearn.ensemble", "ml", "training a pixel classifier")

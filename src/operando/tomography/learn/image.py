@@ -38,11 +38,15 @@ class Scale:
             raise InputError(
                 f"training images have voxels of {sizes} um", where="training", fix="Resample to one size."
             )
-        grey = np.concatenate([sample(i) for i in images])
+        return cls.of_values(np.concatenate([sample(i) for i in images]), float(sizes[0]))
+
+    @classmethod
+    def of_values(cls, grey: np.ndarray, voxel_um: float) -> Scale:
+        """Of grey values that were taken from the training images. Raises InputError where all are equal."""
         low, first, middle, last, high = np.percentile(grey, [0.1, 1, 50, 99, 99.9])
         if not last > first:
             raise InputError("all grey values are equal", where="training", fix="Check the image.")
-        return cls(float(sizes[0]), float(middle), float(last - first) / 2, float(low), float(high))
+        return cls(voxel_um, float(middle), float(last - first) / 2, float(low), float(high))
 
     def check(self, image: xr.DataArray, *, where: str) -> None:
         """Raise InputError where `image` has other voxels or other grey values than the training images.
@@ -50,13 +54,15 @@ class Scale:
         Grey values: over a quarter of the voxels lies further than a fifth of the training range beyond it, or
         the whole image spans under a twentieth of it (counts against 1/cm, 8 bit against 16 bit).
         """
-        size = same_voxel(image, where=where)
+        self.check_values(sample(image), same_voxel(image, where=where), where=where)
+
+    def check_values(self, grey: np.ndarray, size: float, *, where: str) -> None:
+        """The same of grey values that were taken from the image, with voxels of `size` um."""
         if abs(size / self.voxel_um - 1) > SAME_VOXEL:
             raise InputError(
                 f"voxels of {size:g} um, the model was trained on {self.voxel_um:g} um", where=where,
                 fix="Resample the image to the voxel size of the model, or train on images of this size.",
             )  # fmt: skip
-        grey = sample(image)
         span = self.high - self.low
         outside = ((grey < self.low - 0.2 * span) | (grey > self.high + 0.2 * span)).mean()
         found = np.percentile(grey, [0.1, 99.9])

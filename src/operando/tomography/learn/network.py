@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ...core.errors import InputError, ReadError, require_extra
 from .image import Scale
 
-FORMAT, VERSION = "operando U-Net", 1
+FORMAT, VERSION = "operando U-Net", 2  # 1: without log_weights
 RESNETS = ("resnet10", "resnet18", "resnet34", "resnet50")
 PURPOSE = "segmentation with a U-Net"
 
@@ -54,6 +54,10 @@ class UNet:
     settings, phases, scale   as in training; temperature: fitted on held-out slices (1 before)
     module                    the torch module; history: one entry an epoch (loss, held_loss, held_dice)
     facts                     how it was trained
+    log_weights               of each phase in the training loss; none where all counted the same
+
+    Probabilities are softmax((logits - log_weights) / temperature): weighted cross entropy is least where the
+    softmax of the logits is w_k p_k / sum_j w_j p_j, so that leaving the weights out again gives p_k.
     """
 
     settings: UNetSettings
@@ -63,6 +67,7 @@ class UNet:
     temperature: float = 1.0
     history: list[dict[str, float]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    log_weights: tuple[float, ...] = ()
 
     @property
     def weights(self) -> int:
@@ -74,8 +79,15 @@ class UNet:
         return {
             "format": FORMAT, "version": VERSION, "settings": asdict(self.settings), "phases": list(self.phases),
             "scale": asdict(self.scale), "temperature": self.temperature, "history": self.history,
-            "facts": self.facts,
+            "facts": self.facts, "log_weights": list(self.log_weights),
         }  # fmt: skip
+
+    def unweighted(self, logits: Any) -> Any:
+        """Logits (phase along axis 1) without the weights of the loss."""
+        if not any(self.log_weights):
+            return logits
+        shape = (1, -1, *(1 for _ in logits.shape[2:]))
+        return logits - logits.new_tensor(self.log_weights).reshape(shape)
 
     def save(self, path: str | Path) -> Path:
         """Write weights (tensors only) and settings to one `.pt`. Returns the path."""
@@ -153,7 +165,7 @@ def load_unet(path: str | Path, *, expected: UNetSettings | None = None) -> UNet
     module.eval()
     return UNet(
         settings, tuple(about["phases"]), Scale(**about["scale"]), module, about["temperature"], about["history"],
-        about["facts"],
+        about["facts"], tuple(about.get("log_weights", ())),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ...core.errors import InputError
+from ..volume import AXES
 from .image import as_volume
 
 UNPAINTED = 0
@@ -22,11 +23,13 @@ class Stroke:
     phase        name of the class; None rubs out what earlier strokes painted
     points       (z, y, x) voxel indices, joined by straight lines in order; one point is a dot
     radius_vox   of the brush, in the plane of the slice; 0 paints single voxels
+    across       axis that the slice is cut across
     """
 
     phase: str | None
     points: tuple[tuple[float, float, float], ...]
     radius_vox: float = 1.0
+    across: str = "z"
 
 
 def paint_strokes(
@@ -52,8 +55,15 @@ def paint_strokes(
                 fix=f"The phases are {', '.join(names)}.",
             )  # fmt: skip
         value = UNPAINTED if stroke.phase is None else names.index(stroke.phase) + 1
-        for z, y, x in _line(stroke, number, volume.shape):
-            _dot(painted[z], y, x, stroke.radius_vox, value)
+        if stroke.across not in AXES:
+            raise InputError(
+                f"stroke {number} is across {stroke.across!r}", where="paint_strokes", fix="Give z, y or x."
+            )
+        axis = AXES.index(stroke.across)
+        slices = np.moveaxis(painted, axis, 0)
+        for point in _line(stroke, number, volume.shape):
+            row, column = (point[a] for a in range(3) if a != axis)
+            _dot(slices[point[axis]], row, column, stroke.radius_vox, value)
     return _labels(painted, volume, names)
 
 

@@ -16,19 +16,23 @@ from .network import PURPOSE, UNet, device, half_precision
 
 
 def predict_slices(
-    unet: UNet, image: xr.DataArray, *, tile: int = 1024, overlap: int = 64, threads: int | None = None
-) -> Iterator[tuple[int, np.ndarray]]:
+    unet: UNet, image: xr.DataArray, *, tile: int = 1024, overlap: int = 64, threads: int | None = None,
+    check: bool = True,
+) -> Iterator[tuple[int, np.ndarray]]:  # fmt: skip
     """Probabilities of one slice after the other: (number along `across`, (phase, row, column) float32).
 
     image     (z, y, x) or (y, x), in memory or on disk: a few slices are read at a time
     tile      largest side that goes through the network at once; larger slices are cut into tiles
     overlap   of tiles; where two overlap, the one whose border is further away counts more, linearly
+    check     False where `image` is a part of a volume whose grey values were checked as a whole
 
-    Calibrated: softmax(logits / temperature). Raises InputError for NaN and for another scale than the training.
+    Calibrated: softmax((logits - log_weights) / temperature). Raises InputError for NaN and for another
+    scale than the training.
     """
     torch = require_extra("torch", "ml", PURPOSE)
     volume = as_volume(image, where="predict_slices").transpose(unet.settings.across, ...)
-    unet.scale.check(volume, where="predict_slices")
+    if check:
+        unet.scale.check(volume, where="predict_slices")
     if overlap < 0 or tile < 2 * max(overlap, unet.settings.multiple):
         raise InputError(f"tiles of {tile} with an overlap of {overlap}", where="predict_slices",
                          fix="Give tiles of at least twice the overlap.")  # fmt: skip
@@ -84,7 +88,7 @@ def _forward(unet: UNet, stack: np.ndarray, where: str) -> np.ndarray:
     x = torch.from_numpy(np.ascontiguousarray(padded))[None].to(where, memory_format=torch.channels_last)
     with torch.inference_mode(), half_precision(where):
         logits = unet.module(x)
-    p = torch.softmax(logits.float() / unet.temperature, 1)[0, :, :rows, :columns]
+    p = torch.softmax(unet.unweighted(logits.float()) / unet.temperature, 1)[0, :, :rows, :columns]
     return p.cpu().numpy()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from ...core.errors import InputError
 from ...core.flags import Flag, flag_variable
@@ -126,6 +128,62 @@ def apply_temperature(probabilities: xr.DataArray, temperature: float) -> xr.Dat
     if not (np.isfinite(temperature) and temperature > 0):
         raise InputError(f"a temperature of {temperature}", where="apply_temperature")
     p = probabilities.transpose("phase", ...)
-    z = np.log(np.maximum(p.values, LEAST)) / np.float32(temperature)
-    z = np.exp(z - z.max(0))
-    return p.copy(data=(z / z.sum(0)).astype(np.float32)).assign_attrs(p.attrs, temperature=temperature)
+    return p.copy(data=tempered(p.values, temperature)).assign_attrs(p.attrs, temperature=temperature)
+
+
+def tempered(p: np.ndarray, temperature: float) -> np.ndarray:
+    """p^(1/T) / sum over phases, phases along the first axis, float32."""
+    return Calibration(temperature).apply(p)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What mends the probabilities of a classifier: e^bias_k p_k^(1/temperature) / sum over phases.
+
+    bias   of each phase; none where the shares of the phases in the training were those of the volumes. What was
+           painted seldom has those: a thin void gets as many strokes as a thick electrolyte
+    """
+
+    temperature: float = 1.0
+    bias: tuple[float, ...] = ()
+
+    def apply(self, p: np.ndarray) -> np.ndarray:
+        """Mended probabilities float32, phases along the first axis."""
+        if self.temperature == 1.0 and not any(self.bias):
+            return p.astype(np.float32, copy=False)
+        z = np.log(np.maximum(p, LEAST), dtype=np.float32) / np.float32(self.temperature)
+        if any(self.bias):
+            z += np.array(self.bias, np.float32).reshape(-1, *(1,) * (p.ndim - 1))
+        np.exp(z - z.max(0), out=z)
+        return (z / z.sum(0)).astype(np.float32, copy=False)
+
+
+def fit_calibration(p: np.ndarray, true: np.ndarray, *, least: int = 100) -> Calibration:
+    """Temperature and bias of each phase that make held-out labels likeliest.
+
+    p      (phase, voxel) probabilities; true: (voxel,) place of the true phase. The voxels must be taken as the phases
+           occur (whole slices that were labelled, not strokes): the bias takes their shares for those of the volumes
+    least  phases with fewer voxels get no bias
+
+    Alexandari, Kundaje, Shrikumar, Proc. ICML 119, 222 (2020), bias-corrected temperature scaling.
+    """
+    z = np.log(np.maximum(p, LEAST)).T.astype(np.float64)
+    rows, classes = np.arange(len(true)), z.shape[1]
+    free = np.bincount(true, minlength=classes) >= least
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        scale, bias = np.exp(-values[0]), np.zeros(classes)
+        bias[free] = values[1:]
+        y = z * scale + bias
+        q = np.exp(y - y.max(1, keepdims=True))
+        q /= q.sum(1, keepdims=True)
+        value = -np.log(np.maximum(q[rows, true], 1e-300)).mean() + 1e-4 * (bias**2).sum()
+        q[rows, true] -= 1
+        slope = np.concatenate([[-(q * z).sum(1).mean() * scale], (q.mean(0) + 2e-4 * bias)[free]])
+        return float(value), slope
+
+    bounds = [(np.log(0.05), np.log(20.0)), *[(-8.0, 8.0)] * int(free.sum())]
+    best = minimize(loss, np.zeros(1 + free.sum()), jac=True, bounds=bounds, method="L-BFGS-B").x
+    bias = np.zeros(classes)
+    bias[free] = best[1:]
+    return Calibration(float(np.exp(best[0])), tuple(float(b) for b in bias))

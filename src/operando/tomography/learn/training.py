@@ -37,10 +37,14 @@ class TrainSettings:
     patch, batch    rows and columns of a patch (cut to the slice), patches a step
     steps, epochs   steps an epoch and epochs at most; held-out slices are looked at after each epoch
     patience        stop after so many epochs without a lower held-out loss; the best weights are kept
-    held            share of the slices of each volume that is held out, in one block at its end, with a gap of
-                    `neighbours` slices: neighbouring slices resemble each other
+    held            share of the slices of each volume that is held out, in one block at its end (elsewhere
+                    where a phase would lose most of its voxels), with a gap of `neighbours` slices
     learning_rate   highest; it rises over the first epoch and falls as a cosine until the last
     time_s          stop after so many seconds of processor time (None: no limit), keeping the best weights
+    balance         0: all voxels count the same, and a rare phase may never be learned. Over 0: this share of
+                    the patches lies around a voxel of a phase drawn evenly, and phases count in the loss by
+                    share^-balance. Both are undone: patches by their weights, phases in the probabilities
+                    (`UNet.log_weights`)
     """
 
     patch: tuple[int, int] = (128, 128)
@@ -54,20 +58,23 @@ class TrainSettings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     time_s: float | None = None
     seed: int = 0
+    balance: float = 0.5
 
     def __post_init__(self) -> None:
         if min(self.batch, self.steps, self.epochs, self.patience, *self.patch) < 1 or not 0 < self.held < 1:
             raise InputError(
                 "batch, steps, epochs, patience, patch or held make no sense", where="TrainSettings"
             )
+        if not 0 <= self.balance < 1:
+            raise InputError(f"a balance of {self.balance}", where="TrainSettings", fix="Give 0 to below 1.")
 
 
 def train_unet(
     images: xr.DataArray | list[xr.DataArray], labels: xr.DataArray | list[xr.DataArray],
     settings: UNetSettings | None = None, how: TrainSettings | None = None, *, checkpoint: str | Path | None = None,
-    tell: Callable[[dict[str, float]], None] | None = None, threads: int | None = None,
+    tell: Callable[[dict[str, float]], None] | None = None, threads: int | None = None, scale: Scale | None = None,
 ) -> UNet:  # fmt: skip
-    """Train a U-Net on labelled volumes; cross entropy of labelled voxels, AdamW.
+    """Train a U-Net on labelled volumes; cross entropy of labelled voxels (see `TrainSettings.balance`), AdamW.
 
     images       (z, y, x) volumes (or one slice (y, x)) with a known voxel size
     labels       of the same shape: 0 unknown (not learned from), k for the k-th of attrs["phases"]
@@ -75,6 +82,7 @@ def train_unet(
                  without a break (on one machine and number of threads, and without `time_s`)
     tell         called after each epoch with its entry of the history
     threads      of torch; as it is set where not given
+    scale        of the whole volumes, where `images` is what was cut out around labels; else of `images`
 
     One volume with few slices holds out slices too: with a single slice, columns at its right. The temperature is
     fitted on the held-out slices. bfloat16 is used on a GPU and on processors with AMX.
@@ -85,13 +93,20 @@ def train_unet(
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        return _Training(images, labels, settings, how, checkpoint).run(tell)
+        return _Training(images, labels, settings, how, checkpoint, scale).run(tell)
     finally:
         torch.set_num_threads(before)
 
 
+def log_weights(count: np.ndarray, balance: float) -> tuple[float, ...]:
+    """ln of the weight of each phase in the loss, share^-balance, of mean 1 over the voxels."""
+    share = count / count.sum()
+    weight = share**-balance
+    return tuple(float(w) for w in np.log(weight / (share * weight).sum()))
+
+
 class _Training:
-    def __init__(self, images, labels, settings: UNetSettings, how: TrainSettings, checkpoint) -> None:
+    def __init__(self, images, labels, settings: UNetSettings, how: TrainSettings, checkpoint, scale) -> None:
         import torch
 
         images = list(images) if isinstance(images, (list, tuple)) else [images]
@@ -105,7 +120,7 @@ class _Training:
         names = class_names([p for _, p in pairs], where="train_unet")
         self.how, self.path, self.device = how, checkpoint and Path(checkpoint), device()
         torch.manual_seed(how.seed)
-        scale = Scale.of([v for v, _ in pairs])
+        scale = scale or Scale.of([v for v, _ in pairs])
         self.unet = UNet(settings, names, scale, build(settings, len(names)).to(self.device))
         self.unet.facts = {
             "how": json.loads(json.dumps(asdict(how))),
@@ -113,6 +128,7 @@ class _Training:
             "seconds": 0.0,
         }
         self.train, self.held = Slices.split(pairs, settings, scale, how.held)
+        self.unet.log_weights = log_weights(self.train.count.sum(0), how.balance)
         self.optimizer = torch.optim.AdamW(
             self.unet.module.parameters(), how.learning_rate, weight_decay=how.weight_decay
         )
@@ -165,17 +181,26 @@ class _Training:
             rng = np.random.default_rng(
                 [self.how.seed, epoch, step]
             )  # no state: a resumed run draws the same
-            image, label = self.train.batch(self.how, rng)
+            image, label, weight = self.train.batch(self.how, rng)
             x = torch.from_numpy(image).to(self.device, memory_format=torch.channels_last)
             y = torch.from_numpy(label).to(self.device)
             with half_precision(self.device):
                 logits = module(x)
-            loss = torch.nn.functional.cross_entropy(logits.float(), y, ignore_index=-1)
+            loss = self._loss(logits.float(), y, torch.from_numpy(weight).to(self.device))
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             losses.append(float(loss.detach()))
         return float(np.mean(losses))
+
+    def _loss(self, logits, labels, weight):
+        """Cross entropy, mean over labelled voxels; each counts by its phase and by its patch."""
+        import torch
+
+        each = torch.nn.functional.cross_entropy(logits, labels, ignore_index=-1, reduction="none")
+        of_phase = torch.exp(logits.new_tensor(self.unet.log_weights))
+        count = of_phase[labels.clamp(min=0)] * weight[:, None, None] * (labels >= 0)
+        return (count * each).sum() / count.sum()
 
     def _look(self) -> dict[str, float]:
         logits, true = self._logits()
@@ -200,7 +225,7 @@ class _Training:
         for image, label in self.held.each(most):
             with torch.inference_mode(), half_precision(self.device):
                 x = torch.from_numpy(image).to(self.device, memory_format=torch.channels_last)
-                logits = self.unet.module(x).float().cpu().numpy()
+                logits = self.unet.unweighted(self.unet.module(x).float()).cpu().numpy()
             known = label >= 0
             found.append(logits.transpose(0, 2, 3, 1)[known])
             true.append(label[known])
@@ -226,6 +251,11 @@ class _Training:
             raise InputError(
                 f"the checkpoint is of phases {about['phases']} or not of training; asked for is "
                 f"{list(self.unet.phases)}", where=str(self.path), fix="Train into another file.",
+            )  # fmt: skip
+        if not np.allclose(about.get("log_weights") or 0.0, self.unet.log_weights, atol=1e-9):
+            raise InputError(
+                "the checkpoint was trained on other labels or with another balance", where=str(self.path),
+                fix="Train into another file, or remove this one.",
             )  # fmt: skip
         load_weights(self.unet.module, stored["last"], self.path)
         self.optimizer.load_state_dict(stored["optimizer"])

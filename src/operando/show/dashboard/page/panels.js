@@ -6,6 +6,7 @@ import * as clock from "./clock.js";
 import * as history from "./history.js";
 import * as space from "./interface.js";
 import * as map from "./map.js";
+import * as paint from "./paint.js";
 import * as pattern from "./pattern.js";
 import * as tracks from "./tracks.js";
 
@@ -14,6 +15,7 @@ const FIXED = [clock, map, pattern, history, tracks]; // their places are in pag
 // Panels below the others, two abreast where there is room: [id, what it is for who cannot see it, module, wide].
 export const FURTHER = [
   ["interface", "Interface of an electrode in space", space, true],
+  ["paint", "Paint phases on slices of the volumes", paint, true],
 ];
 
 export function startPanels() {

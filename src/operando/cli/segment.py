@@ -1,0 +1,91 @@
+"""segment: train a classifier of voxels, and label volumes with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from operando.core.errors import InputError
+
+from .app import Verbose, app
+
+segment = typer.Typer(
+    name="segment", no_args_is_help=True, help="Learn phases from strokes or labels, and label volumes."
+)
+app.add_typer(segment)
+
+Voxel = Annotated[float | None, typer.Option(help="um, where the volume does not say.", min=1e-6)]
+
+
+@segment.command("train")
+def train_model(
+    volumes: Annotated[list[Path], typer.Argument(help="zarr, TIFF stack or folder, HDF5.")],
+    labels: Annotated[list[Path], typer.Option("--labels", "-l", help="Strokes (JSON) or labels, one a volume.")],
+    phases: Annotated[str | None, typer.Option(help="Names, comma between: label 1 is the first.")] = None,
+    method: Annotated[str, typer.Option(help="forest or unet.")] = "forest",
+    output: Annotated[Path, typer.Option("--output", "-o", help=".npz or .pt is added.")] = Path("segmentation"),
+    voxel: Voxel = None,
+    encoder: Annotated[str, typer.Option(help="Of a U-Net: light, resnet10, 18, 34 or 50.")] = "light",
+    across: Annotated[str, typer.Option(help="Axis across which a U-Net takes slices.")] = "y",
+    neighbours: Annotated[int, typer.Option(help="Slices on each side that it sees.", min=0)] = 2,
+    seconds: Annotated[float, typer.Option(help="Of processor time for a U-Net at most.", min=1)] = 300.0,
+    dimensions: Annotated[int, typer.Option(help="2 or 3: of the features of a forest.")] = 3,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Train on strokes of the dashboard or label volumes. Run again after an interruption: it continues.
+
+    Example: operando segment train scan.zarr --labels run/painting/scan.json --output cell
+    """
+    from operando.flow import segmentation_files as files
+    from operando.terminal import Terminal
+
+    if method not in ("forest", "unet"):
+        raise InputError(f"no method called {method!r}", fix="Choose one of: forest, unet.")
+    how: dict[str, Any] = (
+        {"dimensions": dimensions, "seed": seed} if method == "forest"
+        else {"encoder": encoder, "across": across, "neighbours": neighbours, "time_s": seconds, "seed": seed}
+    )  # fmt: skip
+    names = [p.strip() for p in phases.split(",")] if phases else None
+    terminal = Terminal(verbose)
+    with terminal:
+        bar = terminal.bar("training")
+        path, told = files.train_files(
+            volumes, labels, names, method, output, voxel_um=voxel, how=how,
+            tell=lambda entry: bar(int(min(entry["seconds"], seconds)), int(seconds)),
+        )  # fmt: skip
+        terminal.say("model", f"{path} · {told}")
+
+
+@segment.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="Of segment train: .npz or .pt.")],
+    volumes: Annotated[list[Path], typer.Argument(help="zarr, TIFF stack or folder, HDF5.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for NAME.zarr.")] = Path("segmented"),
+    voxel: Voxel = None,
+    memory: Annotated[float, typer.Option(help="GB of arrays at most, about.", min=0.2)] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Label volumes box by box: labels and confidence as zarr. Run again after an interruption: it continues.
+
+    Example: operando segment predict cell.npz run/volumes/scan_0001.zarr
+    """
+    from operando.flow import segmentation_files as files
+    from operando.terminal import Terminal
+
+    terminal = Terminal(verbose)
+    with terminal:
+        for volume in volumes:
+            made = files.predict_file(
+                model, volume, output, voxel_um=voxel, memory_gb=memory, progress=terminal.bar(volume.stem)
+            )
+            share = {name: float(n) / max(made.count.sum(), 1) for name, n in zip(made.phases, made.count, strict=True)}
+            if as_json:
+                typer.echo(json.dumps({"labels": str(made.path), "share": share, "unsure": made.unsure}))
+            else:
+                told = " · ".join(f"{name} {100 * s:.2f} %" for name, s in share.items())
+                terminal.say("labels", f"{made.path} · {told} · {100 * made.unsure:.1f} % unsure")
