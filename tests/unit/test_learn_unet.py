@@ -268,9 +268,8 @@ def test_a_rare_phase_is_learned_with_honest_probabilities():
     """A phase of 0.3 % of the voxels: missed when all voxels count the same, found when phases are balanced."""
     grey, truth = rare_scene()
     assert (truth == 3).mean() < 0.004
-    how = replace(
-        QUICK, steps=25, epochs=5, held=0.25, augmentation=Augmentation(turns=True, rotation_deg=0, zoom=0)
-    )
+    change = Augmentation(turns=True, rotation_deg=0, zoom=0)
+    how = replace(QUICK, steps=60, epochs=10, held=0.25, augmentation=change)
     score, seen = {}, slice(194, None)  # the columns held out
     for balance in (0.0, 0.5):
         unet = tomo.train_unet(
@@ -280,10 +279,10 @@ def test_a_rare_phase_is_learned_with_honest_probabilities():
         found, true = result["label"].values[0, :, seen] == 2, truth.values[0, :, seen] == 3
         score[balance] = 2 * (found & true).sum() / (found.sum() + true.sum())
         p = result["probability"].sel(phase="disc").values[0, :, seen]
-    assert score[0.0] < 0.3
-    assert score[0.5] > 0.6
-    assert unet.log_weights[2] - unet.log_weights[0] > 2.5
-    assert 0.5 < p.sum() / true.sum() < 2.0  # weighted, it would be over four times too many
+    assert score[0.0] < 0.7
+    assert score[0.5] > 0.8
+    assert unet.log_weights[2] - unet.log_weights[0] > 2
+    assert 0.5 < p.sum() / true.sum() < 1.5  # probabilities without the weights of the loss
     known = truth.copy(data=np.where(np.arange(256) >= 194, truth, 0).astype(np.uint8))
     assert float(tomo.reliability(result["probability"], known)["ece"]) < 0.03
 

@@ -102,7 +102,9 @@ def test_there_is_no_such_slice(run, volume, axis, at):
 
 @pytest.fixture
 def server(run):
-    write_results(Results("painted", {}, {"echem": xr.Dataset({"time": ("record", [0.0, 1.0])})}), run / "results.nxs")
+    write_results(
+        Results("painted", {}, {"echem": xr.Dataset({"time": ("record", [0.0, 1.0])})}), run / "results.nxs"
+    )
     with Dashboard([RunData(run)]) as one:
         threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         yield one

@@ -23,10 +23,14 @@ Voxel = Annotated[float | None, typer.Option(help="um, where the volume does not
 @segment.command("train")
 def train_model(
     volumes: Annotated[list[Path], typer.Argument(help="zarr, TIFF stack or folder, HDF5.")],
-    labels: Annotated[list[Path], typer.Option("--labels", "-l", help="Strokes (JSON) or labels, one a volume.")],
+    labels: Annotated[
+        list[Path], typer.Option("--labels", "-l", help="Strokes (JSON) or labels, one a volume.")
+    ],
     phases: Annotated[str | None, typer.Option(help="Names, comma between: label 1 is the first.")] = None,
     method: Annotated[str, typer.Option(help="forest or unet.")] = "forest",
-    output: Annotated[Path, typer.Option("--output", "-o", help=".npz or .pt is added.")] = Path("segmentation"),
+    output: Annotated[Path, typer.Option("--output", "-o", help=".npz or .pt is added.")] = Path(
+        "segmentation"
+    ),
     voxel: Voxel = None,
     encoder: Annotated[str, typer.Option(help="Of a U-Net: light, resnet10, 18, 34 or 50.")] = "light",
     across: Annotated[str, typer.Option(help="Axis across which a U-Net takes slices.")] = "y",
@@ -83,7 +87,10 @@ def predict(
             made = files.predict_file(
                 model, volume, output, voxel_um=voxel, memory_gb=memory, progress=terminal.bar(volume.stem)
             )
-            share = {name: float(n) / max(made.count.sum(), 1) for name, n in zip(made.phases, made.count, strict=True)}
+            share = {
+                name: float(n) / max(made.count.sum(), 1)
+                for name, n in zip(made.phases, made.count, strict=True)
+            }
             if as_json:
                 typer.echo(json.dumps({"labels": str(made.path), "share": share, "unsure": made.unsure}))
             else:

@@ -19,6 +19,9 @@ def show(
     host: Annotated[
         str, typer.Option(help="Other than this machine: the address needs a token.")
     ] = "127.0.0.1",
+    paint: Annotated[
+        list[Path] | None, typer.Option("--paint", help="Volumes that lie elsewhere, to paint on.")
+    ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
 ) -> None:
     """Show a run in the browser. One that is being written is followed.
@@ -33,6 +36,7 @@ def show(
     runs = [RunData(folder) for folder in (run_folder, other) if folder is not None]
     for run in runs:
         run.overview()  # what cannot be read is told here, before a page opens
+    runs[0].paint_on(paint or [])
     with Dashboard(runs, host, port) as server:
         typer.echo(f"{server.url}")
         if sys.stderr.isatty():

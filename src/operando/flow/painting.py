@@ -197,7 +197,7 @@ class Painting:
         values, _ = filled(file.read(wide), file.name)
         inner = [slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True)]
         order = [axis, *(a for a in range(3) if a != axis)]
-        return forest.of_block(values.transpose(order), tuple(inner[a] for a in order))  # type: ignore[arg-type]
+        return forest.of_block(values.transpose(order), tuple(inner[a] for a in order))
 
 
 def plane(file: BoxedVolume, axis: int, at: int) -> Box:

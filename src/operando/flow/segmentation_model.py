@@ -92,7 +92,7 @@ class Classifier:
         """Boxes that cover a volume; each fits into memory with its surroundings, its sides are of whole chunks."""
         side = self._sides(shape, memory_gb)
         cuts = [[slice(s, min(s + b, n)) for s in range(0, n, b)] for n, b in zip(shape, side, strict=True)]
-        return list(product(*cuts))  # type: ignore[arg-type]
+        return list(product(*cuts))
 
     def _sides(self, shape: Sequence[int], memory_gb: float) -> tuple[int, int, int]:
         voxels = memory_gb * 2**30 / (BYTES_UNET if self.is_net else BYTES_FOREST)
@@ -121,7 +121,7 @@ class Classifier:
         for number, p in tomo.predict_slices(self.model, block, check=False, threads=threads()):
             if wanted.start <= number < wanted.stop:
                 at = [slice(None)] * 4
-                at[across + 1] = number - wanted.start  # type: ignore[call-overload]
+                at[across + 1] = number - wanted.start
                 out[tuple(at)] = p
         return out
 
@@ -200,7 +200,7 @@ def _train_net(known: Sequence[Known], how: NetSettings, scale: Scale, path: Pat
     reach = [max(how.patch) // 2] * 3
     reach[across] = how.neighbours
     pairs = [k.image(reach) for k in known]
-    settings = tomo.UNetSettings(how.encoder, how.neighbours, how.across)  # type: ignore[arg-type]
+    settings = tomo.UNetSettings(how.encoder, how.neighbours, how.across)
     training = path.with_name(f"{path.stem}.training.pt")
     train = tomo.TrainSettings(
         patch=(how.patch[0], how.patch[1]), epochs=how.epochs, time_s=how.time_s, seed=how.seed, steps=40,

@@ -110,7 +110,9 @@ def _one(
 
 
 def _summed(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    entries = sorted(entries, key=lambda e: list(e["box"]))  # the same sums in whatever order the boxes were made
+    entries = sorted(
+        entries, key=lambda e: list(e["box"])
+    )  # the same sums in whatever order the boxes were made
     count = np.sum([e["count"] for e in entries], 0)
     known = max(int(count.sum()), 1)
     return {

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from operando.core.errors import InputError, ReadError
 from operando.core.flags import Flag
 from operando.core.trust import MISLED
+from operando.flow.painting import Painting
 from operando.flow.store import FORMAT
 
 from . import record
@@ -40,11 +41,18 @@ class RunData:
         folder = Path(folder)
         self.file = folder / "results.nxs" if folder.is_dir() else folder
         self.folder = self.file.parent
+        self.painting = Painting(self.folder)
         self._lock = threading.RLock()
         self._version = ""
         self._names: list[str] = []
         self._catalogue: dict[str, Quantity] = {}
         self._kept: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
+
+    def paint_on(self, volumes: Sequence[Path]) -> None:
+        """Volumes beside the run's own that may be painted on. Raises `ReadError` for what is none."""
+        self.painting = Painting(self.folder, tuple(volumes))
+        for number in range(len(self.painting.paths())):
+            self.painting.volume(number)
 
     def state(self) -> dict[str, Any]:
         """Version of the results and their age in s. Raises `InputError` where there are none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -49,10 +51,11 @@ def sections(found: xr.Dataset, phases: list[str], grey_unit: str) -> Exhibit:
     rows = -(-len(phases) // 6)
     below = 0.75 + 0.16 * rows
     figure = sheet(below + 0.35 + len(shown) * (tall + 0.12))
-    low, high = limits(found["grey"].values, 0.5, 99.5)
+    low, high = limits(found["grey"].values, 1, 96)
     factor, unit = time_unit(found["time"].values)
     table = colours(phases)
-    kinds = (("grey", "gray", low, high), ("label", ListedColormap(table), -0.5, len(phases) - 0.5),
+    kinds: tuple[tuple[str, Any, float, float], ...] = (
+        ("grey", "gray", low, high), ("label", ListedColormap(table), -0.5, len(phases) - 0.5),
              ("confidence", AMOUNT, 1 / len(phases), 1.0))  # fmt: skip
     titles = (f"grey value / {grey_unit}", "likeliest phase", "its probability")
     half = x[0], z[0]
@@ -81,7 +84,7 @@ def sections(found: xr.Dataset, phases: list[str], grey_unit: str) -> Exhibit:
                         (place.x0, place.y0 - 0.42 / figure.get_figheight(), place.width, 0.014)
                     )
                     bar = figure.colorbar(image, cax=at, orientation="horizontal")
-                    bar.outline.set_visible(False)  # type: ignore[operator]
+                    bar.outline.set_visible(False)
                     bar.ax.tick_params(length=2, pad=1, labelsize=6)
     keys = [Patch(facecolor=c, edgecolor=RULE, lw=0.5, label=n) for n, c in zip(phases, table, strict=True)]
     figure.legend(handles=keys, loc="lower center", ncols=min(6, len(phases)), fontsize=6.5, handlelength=1.2,
@@ -111,7 +114,7 @@ def reliability(found: xr.Dataset) -> Exhibit:
     axes.set(ylabel="share that is right", xlim=(least - 0.02, 1.02), ylim=(least - 0.02, 1.02))
     axes.set_aspect("equal")
     axes.tick_params(labelbottom=False)
-    axes.legend(loc="upper left", fontsize=6, handlelength=1.4)
+    axes.legend(loc="lower right", fontsize=5.8, handlelength=1.4)
     edges = np.linspace(0, 1, found.sizes["bin"] + 1)
     below.bar(0.5 * (edges[1:] + edges[:-1]), found["count"].values / found["count"].sum().item(), 0.9 * np.diff(edges),
               color=SERIES[0])  # fmt: skip
