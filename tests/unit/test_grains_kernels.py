@@ -6,6 +6,7 @@ from scipy import ndimage, special
 
 from operando.core.flags import Flag
 from operando.diffraction import _grain_kernels as kernels
+from operando.diffraction import _grain_label as labels_of
 from operando.diffraction import _grain_spots as spots
 
 
@@ -54,7 +55,7 @@ def test_labels_agree_with_scipy_and_the_seam_joined(diagonal):
         for _ in range(20):
             mask = rng.random((60, 10)) < density
             labels, parent = np.zeros(mask.shape, np.int32), np.zeros(mask.size + 1, np.int64)
-            count = kernels.label_ring(mask, diagonal, labels, parent)
+            count = labels_of.label_ring(mask, diagonal, labels, parent)
             expected, number = label_by_scipy(mask, diagonal)
             assert count == number == labels.max()
             assert ((labels > 0) == mask).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ._grain_kernels import keep_seeded, label_ring
+from ._grain_label import keep_seeded, label_ring
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from ..core.flags import Flag, flag_variable
-from ._grain_spots import COLUMNS, link_points
+from ._grain_link import link_points
+from ._grain_spots import COLUMNS
 
 #: name: (units, long name) of what a grain has; each variable over `grain`
 GRAIN_VARIABLES = {
