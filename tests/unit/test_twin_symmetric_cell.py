@@ -620,3 +620,22 @@ def test_import_is_light():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
     )
+
+
+def test_what_is_painted_lies_in_its_phase(tmp_path):
+    """Strokes never leave their phase, labels are those of the twin, and the section names both."""
+
+    from operando.twin.symmetric_cell.painted import PHASES, paint, write_painted
+
+    cell = SymmetricCell.tiny(seed=4)
+    labels = [volumes(cell, scan)[0] for scan in range(2)]
+    strokes = paint(cell, 0, each=20)["strokes"]
+    assert {s["phase"] for s in strokes} == {PHASES[k] for k in np.unique(labels[0])}
+    for stroke in strokes:
+        (z, y, x), *end = stroke["points"]
+        last = end[0][2] if end else x
+        assert (labels[0][z, y, x : last + 1] == PHASES.index(stroke["phase"])).all()
+    told = tomllib.loads(write_painted(cell, tmp_path, painted=(0,), held=(1,)))["segmentation"]
+    with h5py.File(tmp_path / told["held"][0]["labels"]) as file:
+        np.testing.assert_array_equal(file["labels"][:], labels[1] + 1)
+    assert (tmp_path / told["train"][0]["labels"]).exists()

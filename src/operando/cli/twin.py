@@ -111,6 +111,9 @@ def simulate(
     layout: Annotated[
         str, typer.Option(help="Of the files: bliss, eiger or single; of tomography dxchange or nxtomo.")
     ] = "",
+    painted: Annotated[
+        bool, typer.Option("--painted", help="Of the symmetric demo: strokes, labels, [segmentation].")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
     verbose: Verbose = False,
 ) -> None:
@@ -121,6 +124,8 @@ def simulate(
     from operando.terminal import Terminal
 
     terminal = Terminal(verbose)
+    if painted and (cell, preset) != ("symmetric", "demo"):
+        raise InputError("--painted is of --cell symmetric, preset demo", fix="Leave it out.")
     with terminal:
         given = {"maps": maps, "rows": rows, "columns": columns}
         changes = {name: value for name, value in given.items() if value is not None}
@@ -128,7 +133,19 @@ def simulate(
             _simulate(terminal, preset, output, seed, layout or "bliss", **changes)
         else:
             _simulate_other(terminal, cell, preset, output, seed, layout, changes)
+        if painted:
+            _paint(output, seed)
         terminal.say("twin", f"{output}: raw files, cycler file, experiment.toml, truth")
+
+
+def _paint(folder: Path, seed: int) -> None:
+    """Add what a person would paint and label, and the section that learns from it."""
+    from operando.twin.symmetric_cell import SymmetricCell
+    from operando.twin.symmetric_cell.painted import write_painted
+
+    section = write_painted(SymmetricCell.demo(seed=seed), folder)
+    file = folder / "experiment.toml"
+    file.write_text(f"{file.read_text()}\n{section}")
 
 
 def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: Any) -> None:
