@@ -13,23 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import _llzo_figures as figures
-import _llzo_transport_figures as transport_figures
+import _llzo_transport as pellets
 import numpy as np
 import xarray as xr
 from _page import Page
 from _volumes import BLUR, CONTRAST_TO_NOISE, LITHIUM, greys, painted, retrieved
 
 from operando import tomography as tomo
-from operando import transport
 from operando.twin.symmetric_cell import Label, SymmetricCell, truth
 
 VOID_ERROR = 0.25  # relative, of the mean void: docs/tomography.md
 STEPS = ("pristine", "at rest", "plated", "stripped")  # of the bottom electrode, scan by scan
 PHASES = {"steel": 1, "lithium": 2, "void": 3, "solid": (4, 5), "pore": 6}
-CONDUCTIVITY, MODULI = (
-    {0: 0.0, 1: 0.4, 2: 0.1},
-    {0: (0.0, 0.0), 1: (150.0, 0.26), 2: (100.0, 0.26)},
-)  # mS/cm, GPa
 
 
 def cell_of(small: bool) -> SymmetricCell:
@@ -175,70 +170,6 @@ def lithium_depth(labels, scans, layers):
     return figures.lithium_depth([STEPS[k] for k in (0, 2, 3)], rows)
 
 
-def solid_block(values, layers) -> xr.DataArray:
-    """The rows that lie wholly between both faces: 1 solid, 0 pore."""
-    low, high = (float(f) for f in layers)
-    voxel = values.attrs["voxel_um"]
-    part = values.isel(z=slice(int(np.ceil(low / voxel)) + 1, int(high / voxel) - 1))
-    return part.copy(data=(part.values != list(PHASES).index("pore")).astype("u1"))
-
-
-def electrolyte(page: Page, cell: SymmetricCell, pellets) -> xr.DataArray:
-    """Fig. 4: sub-surface porosity and tortuosity factors, sound and failed pellet, found and true."""
-    rows = {}
-    for state, (found, known) in pellets.items():
-        faces = known_faces(cell, known)
-        blocks = solid_block(found, faces), solid_block(known.copy(data=known.values - 1), faces)
-        size = (
-            round(25 / cell.voxel_um),
-            round(25 / cell.voxel_um),
-            min(round(100 / cell.voxel_um), len(blocks[0])),
-        )
-        rows[state] = [(b, transport.tortuosity_map(b, size, voxel=cell.voxel_um)) for b in blocks]
-        mean = [float(1 - b.mean()) for b in blocks]
-        page.row(
-            f"porosity of LLZO, {state}",
-            mean[0],
-            truth=mean[1],
-            paper="about 0.05" if state == "sound" else "",
-        )
-        tau = [m["tau_factor"].values for _, m in rows[state]]
-        page.row(f"tortuosity factor, mean of the map, {state}", tau[0].mean(), truth=tau[1].mean())
-        page.row(f"tortuosity factor, spread of the map, {state}", tau[0].std(), truth=tau[1].std())
-    page.figures.append(transport_figures.tortuosity(rows))
-    return rows["sound"][0][0]
-
-
-def known_faces(cell: SymmetricCell, known: xr.DataArray) -> tuple[float, float]:
-    """Heights between which every column is electrolyte."""
-    solid = np.isin(known.values, (4, 5)).mean((1, 2)) > 0.5
-    at = np.flatnonzero(solid)
-    margin = 5.0
-    return at[0] * cell.voxel_um + margin, (at[-1] + 1) * cell.voxel_um - margin
-
-
-def domains(page: Page, block: xr.DataArray, small: bool) -> None:
-    """Fig. 5: microstructure factors of the imaged domain, of the same with a crack, and of synthetic ones."""
-    edge = min(block.sizes["z"], 28 if small else 59)
-    whole = block.values[:edge, :edge, :edge]
-    cracked = whole.copy()
-    cracked[edge // 2, : int(0.7 * edge), : int(0.7 * edge)] = 0  # one voxel thick, across the field
-    rows = {}
-    for name, values in (("as imaged", whole), ("with a crack across the field", cracked)):
-        rows[name] = transport.compare_with_synthetic(
-            values, np.random.default_rng(2), grain_size=10.0, seeds=5 if small else 8, conductivity=CONDUCTIVITY,
-            moduli=MODULI, voxel=block.attrs["voxel_um"],
-        )  # fmt: skip
-        for what in ("conductivity", "young"):
-            one = rows[name][f"{what}_factor"].sel(source="image")
-            page.row(f"{what} factor along the field, {name}", one.sel(direction="z"))
-            score = rows[name][f"{what}_factor_z"]
-            page.row(f"  its z-score among isotropic domains (x: {float(score[0]):+.1f})", score.sel(direction="z"),
-                     truth=0 if name == "as imaged" else np.nan)  # fmt: skip
-    field = transport.potential_field(cracked, {0: 0.0, 1: 1.0}, voxel=block.attrs["voxel_um"])
-    page.figures.append(transport_figures.factors(rows, cracked, field, block.attrs["voxel_um"]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -257,8 +188,8 @@ def main() -> None:
     forest, labels = segmentation(page, scans, layers, given.unet)
     failed = retrieved(replace(cell, seed=cell.seed + 1, porosity=2.2 * cell.porosity), 0, PHASES)
     guess = tomo.most_likely(forest.probabilities(failed[0]))
-    block = electrolyte(page, cell, {"sound": (labels[0], scans[0][1]), "failed": (guess, failed[1])})
-    domains(page, block, given.small)
+    block = pellets.electrolyte(page, cell, {"sound": (labels[0], scans[0][1]), "failed": (guess, failed[1])})
+    pellets.domains(page, block, given.small)
     page.write()
 
 

@@ -21,7 +21,7 @@ from _volumes import painted, retrieved
 
 from operando import flow, models, show
 from operando import tomography as tomo
-from operando.flow.symmetric_model import _square as square
+from operando.flow.symmetric_model import inscribed_square
 from operando.twin.symmetric_cell import SymmetricCell, Truth, simulate, truth
 from operando.twin.symmetric_cell.protocol import passed_mAh_cm2
 
@@ -125,7 +125,7 @@ def voltage(page: Page, results) -> None:
     cell = models.SymmetricCell(area_cm2=area, **facts)
     faces = {}
     for side, sign, thick in zip(("bottom", "top"), (-1, 1), section["interphase_um"], strict=True):
-        seen = [square(maps.sel(electrode=side).isel(time=t)) for t in range(maps.sizes["time"])]
+        seen = [inscribed_square(maps.sel(electrode=side).isel(time=t)) for t in range(maps.sizes["time"])]
         faces[side] = models.interface_from_maps(
             cell, seen, maps.attrs["voxel_um"], sign * density, interphase_um=thick
         )

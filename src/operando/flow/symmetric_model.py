@@ -62,7 +62,7 @@ def symmetric_model(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset |
 
 def _interface(cell, maps: xr.Dataset, density: np.ndarray, thickness_um: float, constriction: bool):
     """One interface over the scans: contact and, where asked, constriction of the square inscribed in the sample."""
-    contact = [_square(maps.isel(time=t)) for t in range(maps.sizes["time"])]
+    contact = [inscribed_square(maps.isel(time=t)) for t in range(maps.sizes["time"])]
     if constriction:
         pixel = float(np.diff(maps["x"].values).mean())
         return models.interface_from_maps(cell, contact, pixel, density, interphase_um=thickness_um)
@@ -70,7 +70,7 @@ def _interface(cell, maps: xr.Dataset, density: np.ndarray, thickness_um: float,
     return models.Interface(shares * cell.area_cm2, np.full(len(shares), thickness_um))
 
 
-def _square(one: xr.Dataset) -> np.ndarray:
+def inscribed_square(one: xr.Dataset) -> np.ndarray:
     """Contact (bool) of the largest centred square of the sample; unknown columns take the commoner value."""
     contact = one["contact"].transpose("y", "x").values
     inside = (

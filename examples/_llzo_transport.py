@@ -1,14 +1,85 @@
-"""Figures of the electrolyte in `lithium_llzo_tomography.py`: tortuosity, microstructure factors."""
+"""The electrolyte in `lithium_llzo_tomography.py`: tortuosity and microstructure factors, and their figures."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from _llzo_figures import image, labelled
-from _page import colour_bar, drawn, styled
+from _page import Page, colour_bar, drawn, styled
 from matplotlib.colors import ListedColormap
 
+from operando import transport
 from operando.show.style import MARKS, SERIES, SOFT, panel, sheet
+from operando.twin.symmetric_cell import SymmetricCell
+
+CONDUCTIVITY = {0: 0.0, 1: 0.4, 2: 0.1}  # pore, grain, boundary; mS/cm
+MODULI = {0: (0.0, 0.0), 1: (150.0, 0.26), 2: (100.0, 0.26)}  # GPa, Poisson's ratio
+PHASES = ("steel", "lithium", "void", "solid", "pore")
+
+
+def solid_block(values, layers) -> xr.DataArray:
+    """The rows that lie wholly between both faces: 1 solid, 0 pore."""
+    low, high = (float(f) for f in layers)
+    voxel = values.attrs["voxel_um"]
+    part = values.isel(z=slice(int(np.ceil(low / voxel)) + 1, int(high / voxel) - 1))
+    return part.copy(data=(part.values != PHASES.index("pore")).astype("u1"))
+
+
+def electrolyte(page: Page, cell: SymmetricCell, pellets) -> xr.DataArray:
+    """Fig. 4: sub-surface porosity and tortuosity factors, sound and failed pellet, found and true."""
+    rows = {}
+    for state, (found, known) in pellets.items():
+        faces = known_faces(cell, known)
+        blocks = solid_block(found, faces), solid_block(known.copy(data=known.values - 1), faces)
+        size = (
+            round(25 / cell.voxel_um),
+            round(25 / cell.voxel_um),
+            min(round(100 / cell.voxel_um), len(blocks[0])),
+        )
+        rows[state] = [(b, transport.tortuosity_map(b, size, voxel=cell.voxel_um)) for b in blocks]
+        mean = [float(1 - b.mean()) for b in blocks]
+        page.row(
+            f"porosity of LLZO, {state}",
+            mean[0],
+            truth=mean[1],
+            paper="about 0.05" if state == "sound" else "",
+        )
+        tau = [m["tau_factor"].values for _, m in rows[state]]
+        page.row(f"tortuosity factor, mean of the map, {state}", tau[0].mean(), truth=tau[1].mean())
+        page.row(f"tortuosity factor, spread of the map, {state}", tau[0].std(), truth=tau[1].std())
+    page.figures.append(tortuosity(rows))
+    return rows["sound"][0][0]
+
+
+def known_faces(cell: SymmetricCell, known: xr.DataArray) -> tuple[float, float]:
+    """Heights between which every column is electrolyte."""
+    solid = np.isin(known.values, (4, 5)).mean((1, 2)) > 0.5
+    at = np.flatnonzero(solid)
+    margin = 5.0
+    return at[0] * cell.voxel_um + margin, (at[-1] + 1) * cell.voxel_um - margin
+
+
+def domains(page: Page, block: xr.DataArray, small: bool) -> None:
+    """Fig. 5: microstructure factors of the imaged domain, of the same with a crack, and of synthetic ones."""
+    edge = min(block.sizes["z"], 28 if small else 59)
+    whole = block.values[:edge, :edge, :edge]
+    cracked = whole.copy()
+    cracked[edge // 2, : int(0.7 * edge), : int(0.7 * edge)] = 0  # one voxel thick, across the field
+    rows = {}
+    for name, values in (("as imaged", whole), ("with a crack across the field", cracked)):
+        rows[name] = transport.compare_with_synthetic(
+            values, np.random.default_rng(2), grain_size=10.0, seeds=5 if small else 8, conductivity=CONDUCTIVITY,
+            moduli=MODULI, voxel=block.attrs["voxel_um"],
+        )  # fmt: skip
+        for what in ("conductivity", "young"):
+            one = rows[name][f"{what}_factor"].sel(source="image")
+            page.row(f"{what} factor along the field, {name}", one.sel(direction="z"))
+            score = rows[name][f"{what}_factor_z"]
+            page.row(f"  its z-score among isotropic domains (x: {float(score[0]):+.1f})", score.sel(direction="z"),
+                     truth=0 if name == "as imaged" else np.nan)  # fmt: skip
+    field = transport.potential_field(cracked, {0: 0.0, 1: 1.0}, voxel=block.attrs["voxel_um"])
+    page.figures.append(factors(rows, cracked, field, block.attrs["voxel_um"]))
 
 
 def tortuosity(rows):
