@@ -224,3 +224,33 @@ def test_what_cannot_be_compared_is_a_note(tmp_path):
     assert any("not compared with synthetic" in note for note in results.notes)
     assert "transport/cubes/layers" in results.groups
     assert "young_factor" not in results.groups["transport/cubes/layers"]
+
+
+def extreme(name):
+    labels = {"empty": np.zeros, "full": np.ones}.get(name, np.ones)((12, 12, 12), np.uint8)
+    if name == "cut":
+        labels[5] = 0
+    return labels[:, :1, :1] if name == "thin" else labels
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [("empty", [0, 0, 0]), ("full", [1, 1, 1]), ("cut", [11 / 12, 11 / 12, 0]), ("thin", [1, 1, 1])],
+)
+def test_extreme_volumes_have_their_numbers_and_figures(tmp_path, name, factors):
+    from operando.flow.model_transport import transport
+    from operando.flow.results import Results
+
+    written(tmp_path, "x.h5", extreme(name))
+    side = 1.0 if name == "thin" else 12.0
+    groups = transport(
+        [tmp_path / "x.h5"], ["pore=0", "grain=1,1,10,0.2", "boundary=2,1,10,0.2"], say=lambda *_: None,
+        grain_um=6.0, spot_um=3.0, domain_um=(side, side, 12.0), cube_um=side, cubes=1,
+    )  # fmt: skip
+    found = groups["transport/cubes/x"]["conductivity_factor_mean"]
+    np.testing.assert_allclose(found, factors, rtol=1e-5, atol=1e-9)
+    told = chapter(Results(name, {}, groups, [], [], {}))
+    assert told is not None
+    assert all(figure.svg().startswith("<svg") for figure in told.figures)
+    assert any("infinite" in finding for finding in told.findings) == (name == "cut")

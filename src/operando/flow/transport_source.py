@@ -131,12 +131,10 @@ def read_labels(
     from operando.read.label_volume import read_label_volume
 
     found = read_label_volume(path, dataset, voxel_um=(voxel_um,) * 3)
-    steps = [
-        float(np.diff(found[d].values).mean()) if found.sizes[d] > 1 else voxel_um for d in ("z", "y", "x")
-    ]
-    if None in steps:
-        raise _no_voxel(path)
-    return found.values, (steps[0], steps[1], steps[2])  # type: ignore[return-value]
+    z, y, x = (
+        float(np.diff(v).mean()) if len(v) > 1 else 2 * float(v[0]) for v in (found[d].values for d in "zyx")
+    )
+    return found.values, (z, y, x)
 
 
 def _zarr(path: Path, dataset: str | None, voxel_um: float | None):

@@ -129,7 +129,7 @@ def _table(cubes: dict[str, xr.Dataset]) -> Table:
                 row.append(_cell(one, what, d, digits))
             rows.append(row)
     columns = ["volume", "along", "conductivity / bulk", "Young's modulus / bulk", "Young's modulus"]
-    note = "Mean of the cubes with the standard error by their scatter; one cube: its numerical error."
+    note = "Mean of the cubes with the standard error by their scatter, where there are several."
     return Table("transport-factors", "Microstructure factors", columns, rows, note)
 
 
@@ -137,8 +137,6 @@ def _cell(one: xr.Dataset, what: str, direction: str, unit: str) -> str:
     if what not in one:
         return "·"
     value, error = (float(one[f"{what}_mean{end}"].sel(direction=direction)) for end in ("", "_err"))
-    if not np.isfinite(error):
-        error = float(one[f"{what}_err"].sel(direction=direction).isel(cube=0))
     return with_error(value, error, unit) if error > 0 else f"{number(value, 4)} {unit}".strip()
 
 

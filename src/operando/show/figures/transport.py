@@ -66,7 +66,8 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
     return Exhibit(
         "transport-maps", "Tortuosity factor over the section",
         "Tortuosity factor along z of each domain (insulated sides; D_eff = D × share / factor, the square of the "
-        "tortuosity). Orange: no path leads from face to face, the factor is infinite. Hatched: outside of the sample.",
+        "tortuosity). Orange: no path leads from face to face, the factor is infinite. Hatched: outside of the sample, "
+        "or none of the phase. Where several domains fit along z, those at the first face are shown.",
         "Maps of the tortuosity factor.", figure, table,
     )  # fmt: skip
 
@@ -107,7 +108,7 @@ def distribution(found: dict[str, xr.Dataset]) -> Exhibit:
             axes.step(np.r_[1, finite], np.r_[1, above], where="post", color=colour, label=label)
             top = max(top, float(np.percentile(finite, 99)))
         if blocked:
-            axes.axhline(blocked, color=colour, lw=0.7, ls=":")
+            axes.axhline(blocked, color=colour, lw=0.7, ls=":", label=None if len(finite) else label)
         rows.append(
             pd.DataFrame(
                 {"volume": name, "tau_factor": tau, "share_above": 1 - np.arange(1, len(tau) + 1) / len(tau)}
@@ -117,7 +118,8 @@ def distribution(found: dict[str, xr.Dataset]) -> Exhibit:
     axes.set_ylim(0, 1)
     axes.set_xlabel("tortuosity factor")
     axes.set_ylabel("share of domains above")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6)
+    if rows:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6)
     return Exhibit(
         "transport-distribution", "How tortuous the domains are",
         "Share of the domains whose tortuosity factor lies above the value on the axis. Dotted: the share without any "
@@ -154,7 +156,7 @@ def factors(cubes: dict[str, xr.Dataset], synthetic: dict[str, xr.Dataset]) -> E
         axes.set_xlabel("direction")
         axes.set_ylabel(named[what])
     for axes in figure.axes:
-        axes.set_ylim(0, 1.15 * top)
+        axes.set_ylim(0, 1.15 * top or 1)
     figure.axes[0].legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=6, ncols=min(len(bars), 4), borderpad=0
     )
@@ -239,8 +241,9 @@ def _draw_field(axes, one: xr.Dataset, top: float):
         edges(x), edges(z), potential, cmap=AMOUNT, vmin=0, vmax=1e3 * top, rasterized=True
     )
     u, w = (np.nan_to_num(one[n].transpose("z", "x").values) for n in ("flux_x", "flux_z"))
-    axes.streamplot(np.linspace(x[0], x[-1], len(x)), np.linspace(z[0], z[-1], len(z)), u, w, color="white",
-                    linewidth=0.5, arrowsize=0.4, density=0.7)  # fmt: skip
+    if min(len(x), len(z)) > 1:
+        axes.streamplot(np.linspace(x[0], x[-1], len(x)), np.linspace(z[0], z[-1], len(z)), u, w, color="white",
+                        linewidth=0.5, arrowsize=0.4, density=0.7)  # fmt: skip
     axes.set_xlim(edges(x)[[0, -1]])
     axes.set_ylim(edges(z)[[-1, 0]])
     axes.set_aspect("equal")
