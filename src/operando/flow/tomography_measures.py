@@ -11,11 +11,11 @@ from operando import tomography as tomo
 from operando.tomography.volume import quantity
 
 if TYPE_CHECKING:
-    from .tomography_scan import Image
+    from .tomography_image import Image
 
 ELECTRODES = ("bottom", "top")
 #: error of a column's height by the bending of the collector's edge, voxels: see docs/tomography.md
-THICKNESS_SYSTEMATIC = 0.35
+THICKNESS_SYSTEMATIC = 0.05
 
 
 def roughness(image: Image, maps: xr.Dataset) -> xr.Dataset:

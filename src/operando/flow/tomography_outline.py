@@ -9,11 +9,13 @@ from scipy import ndimage
 from operando import tomography as tomo
 from operando.core.errors import InputError
 from operando.core.flags import Flag
+from operando.tomography.volume import coordinates
 
 from .tomography_density import FRINGE, Optics, Outline, smeared
 
 COLLECTOR_SMOOTH = 1.5  # voxels over the section
 STAND_OUT = 4.0  # voxels
+BESIDE = 8  # voxels beside the columns used that fits see
 
 
 def middle(volume: np.ndarray) -> int:
@@ -97,6 +99,13 @@ def first_outline(
     return Outline(lower, upper, bottom, top, sample)
 
 
+def cut_off(sample: np.ndarray) -> bool:
+    """Whether the sample goes on beyond the circle that every angle sees, or nearly."""
+    y, x = np.nonzero(sample)
+    middle = [(n - 1) / 2 for n in sample.shape]
+    return bool(np.hypot(y - middle[0], x - middle[1]).max() > min(sample.shape) / 2 - 2)
+
+
 def columns_used(sample: np.ndarray, margin: float) -> np.ndarray:
     """Columns farther than `margin` voxels from the edge of the sample (the border of the volume is no edge)."""
     if sample.all():
@@ -112,11 +121,32 @@ def continued(volume: xr.DataArray, used: np.ndarray) -> xr.DataArray:
     return volume.copy(data=volume.values[:, nearest[0], nearest[1]])
 
 
+def around(used: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold all columns used, and a few beside them."""
+    kept = [np.flatnonzero(used.any(a)) for a in (1, 0)]
+    return tuple(slice(max(int(k[0]) - BESIDE, 0), int(k[-1]) + BESIDE + 1) for k in kept)  # type: ignore[return-value]
+
+
+def spread(
+    layer: xr.Dataset, shape: tuple[int, int], here: tuple[slice, slice], volume: xr.DataArray
+) -> xr.Dataset:  # fmt: skip
+    """Maps of a part of the section on the whole of it: NaN, and no data, elsewhere."""
+    data = {}
+    for name, values in layer.data_vars.items():
+        missing = int(Flag.NO_DATA) if name == "flag" else np.nan
+        whole = np.full(shape, missing, values.dtype)
+        whole[here] = values.values
+        data[name] = (("y", "x"), whole, values.attrs)
+    return xr.Dataset(data, coordinates(volume, "y", "x"), layer.attrs)
+
+
 def fitted(volume: xr.DataArray, used: np.ndarray, model: tomo.LayerModel, name: str) -> xr.Dataset:
     """`fit_void_layer` in the electrode's half of the volume; faces that stand out by over 4 voxels are missing."""
     voxel, half = float(volume.attrs["voxel_um"]), middle(volume.values)
-    part = continued(volume.isel(z=slice(0, half) if name == "bottom" else slice(half, None)), used)
-    layer = tomo.fit_void_layer(part, model, "bottom" if name == "bottom" else "top")
+    here = around(used)
+    part = volume.isel(z=slice(0, half) if name == "bottom" else slice(half, None), y=here[0], x=here[1])
+    layer = tomo.fit_void_layer(continued(part, used[here]), model, "bottom" if name == "bottom" else "top")
+    layer = spread(layer, used.shape, here, volume)
     if name == "top":
         layer["face"] = layer["face"].copy(data=layer["face"].values + half * voxel)
     face = layer["face"].values

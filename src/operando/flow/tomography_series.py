@@ -15,7 +15,7 @@ from .tomography_scan import ELECTRODES
 
 #: 1-sigma errors by the segmentation, measured on the twin from projections (docs/tomography.md): absolute share of
 #: the section in contact, relative volume of voids
-CONTACT_SYSTEMATIC, VOID_SYSTEMATIC = 0.03, 0.25
+CONTACT_SYSTEMATIC, VOID_SYSTEMATIC = 0.015, 0.05
 LEAST_CHARGE = 0.05  # of the largest step: less net charge tells nothing of where it came from
 SIGN = {"bottom": -1.0, "top": 1.0}  # positive current strips the top electrode
 

@@ -15,6 +15,7 @@ from operando.read.volume_file import VolumeFile, open_volume
 
 from .sections.tomography import TomographySection
 from .tomography_plan import opened, part_of, recon_settings, require_room
+from .tomography_rays import RaySource
 
 if TYPE_CHECKING:
     from .running import Run
@@ -38,6 +39,7 @@ class Volume:
     centre: float = np.nan
     centre_err: float = np.nan
     centre_apart: float = np.nan
+    source: RaySource | None = None  # the projections it was made from
 
     @property
     def name(self) -> str:
@@ -152,6 +154,9 @@ def reconstructed(
         str(target), digest(whole.digest, settings, section.binning), float(scan.pixel_um or np.nan) * section.binning,
         np.nan if when is None else when, section.row_0 == "top", binning=section.binning, centre=done.centre.value,
         centre_err=done.centre.err, centre_apart=max(values) - min(values) if values else np.nan,
+        source=RaySource(
+            str(path), section.voxel_um, section.energy_keV, section.distance_mm, settings, part, section.binning
+        ),
     )  # fmt: skip
 
 

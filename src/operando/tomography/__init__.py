@@ -5,6 +5,8 @@ from operando.core.lazy import lazy
 _HOME = {
     "fourier_backproject": ["Backprojector", "backproject"],
     "fourier_lines": ["Beams"],
+    "fourier_project": ["Projector"],
+    "collector_edge": ["edge_by_photons"],
     "centre": ["Centre", "CentreError", "centre_by_pairs", "centre_by_focus"],
     "correct": ["Correction", "sinograms"],
     "centre_scan": ["find_centre"],

@@ -22,6 +22,7 @@ from ._layer_kernels import thickness_costs
 STEP = 0.25  # of the thicknesses that are tried
 SOLID_ROUNDS = 2  # in which the solid is sharpened; more would sharpen its noise
 SOLID_SMOOTH = 3.0  # over columns, of the solid's grey value at the face
+SKIN_MOST = 0.2  # of the contrast of solid and lithium, by which the solid at its face may differ from behind
 FACE_SMOOTH = 1.0  # over columns, of the face
 RIM = 0.5  # voxels by which the rim of a void may be off along the section
 FACE_LOOSE = 0.05  # voxels by which the face may still be off when thicknesses are compared
@@ -43,7 +44,7 @@ class Tile:
         self.z = (np.arange(low, high) + 0.5)[:, None, None]
         self.steel_free = self.z > steel_end[None] + 1 + 4 * self.sigma
         self.room = self.face - steel_end - 1 - 4 * self.sigma
-        self.void = np.zeros_like(self.face)
+        self.void, self.skin = np.zeros_like(self.face), np.zeros_like(self.face)
         self.solid = self._filled(self.grey.copy())
         self.trials = np.arange(0, self.most + STEP, STEP)
         self.rounds = 0
@@ -53,13 +54,17 @@ class Tile:
         """Share of every voxel between two heights."""
         return np.clip(np.minimum(self.z + 0.5, high) - np.maximum(self.z - 0.5, low), 0, 1)
 
+    def _top(self) -> np.ndarray:
+        """First voxel of the window, per column, whose grey value is taken as the solid's own."""
+        return np.clip(np.ceil(self.face + 1 - self.low).astype(int), 0, len(self.grey) - 2)
+
     def _filled(self, solid: np.ndarray) -> np.ndarray:
         """The solid carried down past the face: mean of the two voxels that begin one above it, smooth over columns."""
-        top = np.clip(np.ceil(self.face + 1 - self.low).astype(int), 0, len(solid) - 2)
+        top = self._top()
         near = (
             0.5 * (np.take_along_axis(solid, top[None], 0) + np.take_along_axis(solid, top[None] + 1, 0))[0]
         )
-        near = gaussian_filter(near, SOLID_SMOOTH)
+        near = gaussian_filter(near, SOLID_SMOOTH) + self.skin
         return np.where(np.arange(len(solid))[:, None, None] < top[None], near[None], solid)
 
     def _blurred(self, values: np.ndarray) -> np.ndarray:
@@ -92,11 +97,30 @@ class Tile:
             self.solid = np.where(self.z - 0.5 > self.face + 1, self.solid + 0.7 * rest, self.solid)
         self.solid = self._filled(self.solid)
         bell, contrast = self._bell(width), self._contrast()
-        near = np.abs(self.z - self.face) < 2
-        move = -(near * bell * rest).sum(0) / ((near * bell**2).sum(0) * contrast)
+        near = (np.abs(self.z - self.face) < 2).astype(float)
+        move = self._move(rest, -near * bell * contrast, near * self._skin_basis(width))
         self.face = gaussian_filter(self.face + np.clip(move, -0.5, 0.5), FACE_SMOOTH)
         self._compare(width, contrast, dark)
         self.rounds += 1
+
+    def _skin_basis(self, width) -> np.ndarray:
+        """Change of the image with the grey value of the solid from its face to the voxels taken as they are."""
+        return ndtr((self.z - self.face) / width) - ndtr((self.z - self._top() - self.low) / width)
+
+    def _move(self, rest, tilt, skin) -> np.ndarray:
+        """Voxels by which the face lies higher; `skin` gets what the solid differs at its face, smooth over columns.
+
+        Least squares of the rest by both together: a solid that changes behind its face would else move it.
+        """
+        sums = [
+            (a * b).sum(0) for a, b in ((tilt, tilt), (tilt, skin), (skin, skin), (tilt, rest), (skin, rest))
+        ]
+        tt, ts, ss, tr, sr = (gaussian_filter(v, SOLID_SMOOTH) for v in sums)
+        change = (sr * tt - tr * ts) / np.maximum(tt * ss - ts**2, 1e-6 * tt * ss)
+        most = SKIN_MOST * (self.model.solid - self.model.lithium)
+        new = np.clip(self.skin + change, -most, most)
+        change, self.skin = new - self.skin, new
+        return (sums[3] - change * sums[1]) / sums[0]
 
     def _compare(self, width, contrast, dark) -> None:
         """Cost of every thickness, the face free within FACE_LOOSE, shared over columns; then the choice."""
@@ -132,10 +156,11 @@ class Tile:
     def result(self) -> dict[str, Any]:
         m, width = self.model, self._width()
         count = max(4 * np.pi * m.smooth_voxels**2, 1.0)
-        skirt = binary_dilation(self.is_void, iterations=2)
+        skirt = binary_dilation(self.is_void, iterations=max(round(2 * m.smooth_voxels), 1))
         void = np.where(skirt, self.raw, 0.0)
         steep = np.hypot(*np.gradient(void))
         void_err = np.sqrt(2 / (self.curve / STEP**2) / count + (RIM * steep) ** 2)
+        void_err = np.minimum(void_err, self.most)
         firm = (self._bell(width) ** 2).sum(0) * self._contrast() ** 2 / m.noise**2
         face_err = np.sqrt(1 / np.maximum(firm, 1e-30) / (4 * np.pi * FACE_SMOOTH**2))
         flag = np.where(self.good, 0, int(Flag.NO_DATA))

@@ -18,16 +18,19 @@ def thickness_costs(rest, weight, tilt, face, width, first_z, dark, loose, trial
     free within `loose` (voxels).
 
     rest, weight, tilt  (z, y, x) what a model without void leaves and its weight; face, width (y, x) voxels
-    first_z             middle of the first voxel; dark: grey value of void less that of lithium; trials (k,) voxels
+    first_z             middle of the first voxel; dark: grey value of void less that of lithium; trials (k,) voxels,
+                        0 and on in equal parts of a voxel
     """
     nz, ny, nx = rest.shape
+    fine = round(1 / (trials[1] - trials[0]))
     for y in prange(ny):
-        edge = np.empty(nz)
         for x in range(nx):
             scale = 1 / (width[y, x] * np.sqrt(2.0))
             firm = 1 / loose**2
+            edge = np.empty((nz - 1) * fine + len(trials))
+            for j in range(len(edge)):
+                edge[j] = 0.5 * erf((first_z - face[y, x] + j / fine) * scale)
             for z in range(nz):
-                edge[z] = 0.5 * erf((first_z + z - face[y, x]) * scale)
                 firm += weight[z, y, x] * tilt[z, y, x] ** 2
             for k in range(len(trials)):
                 square = cross = 0.0
@@ -35,7 +38,7 @@ def thickness_costs(rest, weight, tilt, face, width, first_z, dark, loose, trial
                     w = weight[z, y, x]
                     if w == 0:
                         continue
-                    hole = 0.5 * erf((first_z + z - face[y, x] + trials[k]) * scale) - edge[z]
+                    hole = edge[z * fine + k] - edge[z * fine]
                     r = rest[z, y, x] - dark * hole
                     square += w * r * r
                     cross += w * r * tilt[z, y, x]

@@ -198,7 +198,7 @@ def centre_by_focus(sinograms: np.ndarray, angles_deg: np.ndarray, *, threads: i
         trial = near + half_width * np.linspace(-1, 1, 9)
         each = _focus_curve(sinograms, angles_deg, trial, fine, threads)
         near = float(np.clip(_vertex(trial, each.sum(0)), trial[0], trial[-1]))
-    alone = np.array([_vertex(trial, c) for c in each])
+    alone = np.clip([_vertex(trial, c) for c in each], trial[0], trial[-1])  # a flat curve has no top
     err = float(alone.std(ddof=1) / np.sqrt(len(alone))) if len(alone) > 1 else 0.0
     return Estimate(near, max(err, SMALLEST_ERR_PX), "focus")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from .voxels import THREADS, sharp
 
 DARKEST = 1e-6  # transmission below this is set to it
 HALO = 4  # of the detector's blur, in sigma
+#: the pixels on both sides of all faces along z, and along x
+FACES: tuple[tuple[Any, Any], ...] = (
+    (np.s_[:-1, :], np.s_[1:, :]),
+    (np.s_[:, :-1], np.s_[:, 1:]),
+)
 
 
 def nominal_theta_deg(cell: SymmetricCell) -> np.ndarray:
@@ -61,7 +67,8 @@ def transmission(cell: SymmetricCell, scan: int, rows: tuple[int, int] | None = 
 
     exp(-integral of mu), then propagation by the transport of intensity, I + d div(I grad P) with P the integral of
     delta (m), then the blur of the detector. Teague, J. Opt. Soc. Am. 73, 1434 (1983). Valid while the second term
-    is small against the first; at the rims of steel it is not, and the dark fringe is cut at zero.
+    is small against the first. At the rims of steel it is not: there a pixel gives all its light to its neighbours
+    and no more, so that no photons are made or lost (rays would carry it some pixels farther).
     """
     first, last = (0, cell.height) if rows is None else rows
     spare = int(np.ceil(HALO * cell.blur_px)) + 1
@@ -75,8 +82,8 @@ def transmission(cell: SymmetricCell, scan: int, rows: tuple[int, int] | None = 
     if cell.distance_mm:
         per_pixel = cell.distance_mm * 1e-3 / (cell.voxel_um * 1e-6)  # distance and P in pixels
         for image, path in zip(light, paths[..., 1], strict=True):
-            image += np.float32(per_pixel) * flux_divergence(image, path)
-        np.maximum(light, 0, out=light)
+            image += flux_divergence(image, path, per_pixel)
+        np.maximum(light, 0, out=light)  # rounding
     if cell.blur_px:
         from scipy.ndimage import gaussian_filter1d
 
@@ -85,14 +92,21 @@ def transmission(cell: SymmetricCell, scan: int, rows: tuple[int, int] | None = 
     return np.maximum(light[:, first - low : last - low, spare : spare + cell.columns], DARKEST)
 
 
-def flux_divergence(light: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """div(I grad P) on a pixel grid (z, x): differences of the flux through pixel faces, none through the rim."""
+def flux_divergence(light: np.ndarray, path: np.ndarray, distance: float = 1.0) -> np.ndarray:
+    """distance div(I grad P) on a pixel grid (z, x): differences of the flux through pixel faces, none through the rim.
+
+    A pixel whose faces would carry away more than its light gives each of them its share of what there is.
+    """
+    fluxes, leaving = [], np.zeros_like(light)
+    for a, b in FACES:
+        flux = np.float32(distance) * (light[a] + light[b]) / 2 * (path[b] - path[a])  # from b into a
+        leaving[b] += np.maximum(flux, 0)
+        leaving[a] -= np.minimum(flux, 0)
+        fluxes.append(flux)
+    share = np.minimum(1, light / np.maximum(leaving, np.finfo(np.float32).tiny))
     out = np.zeros_like(light)
-    for axis in (0, 1):
-        lower, upper = [slice(None)] * 2, [slice(None)] * 2
-        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
-        a, b = tuple(lower), tuple(upper)
-        flux = (light[a] + light[b]) / 2 * (path[b] - path[a])
+    for (a, b), flux in zip(FACES, fluxes, strict=True):
+        flux = flux * np.where(flux > 0, share[b], share[a])
         out[a] += flux
         out[b] -= flux
     return out
