@@ -41,8 +41,7 @@ def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
     if clock is not None and "clock" not in groups:
         groups["clock"] = clock
     area = job.experiment.cell.area_cm2 if job.experiment.cell else None
-    made = how.light is not None
-    result = numbers(maps, stacked["summary"], clock, area, made)
+    result = numbers(maps, stacked["summary"], clock, area)
     result = result.merge(centres(volumes, time), combine_attrs="override")
     groups["tomography"] = result.assign_attrs(about(section, volumes, how, result.attrs))
     groups["tomography/maps"] = with_epoch(maps, volumes)
@@ -144,7 +143,7 @@ def about(section: TomographySection, volumes: list[Volume], how: ScanSettings, 
         "margin_um": how.margin(volumes[0].voxel_um) * volumes[0].voxel_um,
         "contrast": "electron density (phase retrieval)" if light else "as given",
         "delta_beta": light.delta_beta if light else np.nan, "epoch": epoch(volumes),
-        "systematic": int(light is not None), "volumes": [v.name for v in volumes],
+        "volumes": [v.name for v in volumes],
     }  # fmt: skip
 
 

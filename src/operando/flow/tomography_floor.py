@@ -12,7 +12,7 @@ from operando import tomography as tomo
 from operando.core.errors import ExperimentError
 
 from .sections.tomography import TomographySection
-from .tomography_measures import ELECTRODES, THICKNESS_SYSTEMATIC
+from .tomography_measures import ELECTRODES
 from .tomography_scan import ScanSettings, measured
 from .tomography_source import Volume, reconstructed
 
@@ -45,6 +45,7 @@ def noise_floors(
         )
         return {}, ""
     floors, source_too = {}, ""
+    bent = float(maps["height_systematic"].max())
     for name in ELECTRODES:
         a, b = (
             one.sel(electrode=name, drop=True).assign_attrs(voxel_um=maps.attrs["voxel_um"]) for one in level
@@ -52,14 +53,12 @@ def noise_floors(
         floor = tomo.noise_floor(a, b)
         for what in ("difference", "difference_err", "thickness", "offset"):
             floor[what] = (floor[what] * scale).assign_attrs(floor[what].attrs)
-        if how.light is not None:
+        if bent:
             for what in ("difference", "offset"):
-                floor[what] = np.hypot(floor[what], THICKNESS_SYSTEMATIC * volumes[0].voxel_um).assign_attrs(
+                floor[what] = np.hypot(floor[what], bent * volumes[0].voxel_um).assign_attrs(
                     floor[what].attrs
                 )
-            source_too = (
-                f", and {THICKNESS_SYSTEMATIC:g} voxels of each column by refraction at the collectors"
-            )
+            source_too = f", and {bent:g} voxels of each column by refraction at the collectors"
         floors[name] = floor
     return floors, source + source_too
 

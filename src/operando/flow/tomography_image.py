@@ -19,7 +19,10 @@ from .tomography_retrieval import Retrieved, by_layers, improved, laid_back, ret
 from .tomography_source import Volume
 
 BLUR_VOXELS = 0.65  # of a reconstruction with the ramp filter from a detector of about half a pixel
+#: error of a column's height between scans by the collectors and the retrieval, voxels: see docs/tomography.md
+BENT_BY_PHOTONS, BENT_IN_VOLUME = 0.06, 0.35
 MODEL_ROUNDS = 2  # in which the image is improved with the voids that were found in it
+BLUR_OF_VOLUME = 0.75  # retrieved after reconstruction
 SMOOTH_VOXELS = 0.5  # over which columns share evidence: the retrieved image has little noise
 MARGIN_VOXELS = 10.0  # what lies beside the sample reaches so far into the image
 METAL = 6.0  # grey value put into the collectors, in units of the solid's
@@ -52,8 +55,9 @@ class Image:
     outline: Outline
     used: np.ndarray
     blur_um: float
-    bent: bool  # the edges of the collectors, by refraction
+    bent: float  # error of a collector's height by refraction, voxels
     limits: dict[str, float]  # thresholds set by hand
+    smooth_voxels: float = 1.0  # over which columns share evidence
 
 
 def moved_back(volume: Volume, how: ScanSettings) -> np.ndarray:
@@ -94,9 +98,9 @@ def by_density(volume: Volume, how: ScanSettings) -> Image:
         found = improved(rays, found, inner, light, used)
     found = laid_back(found, [m / voxel for m in how.motion], light.lithium)
     collectors = {n: replaced(collectors[n], found.outline, n, voxel) for n in ELECTRODES}
-    return imaged(
-        found, collectors, outlines.columns_used(found.outline.sample, how.margin(voxel)), voxel, how
-    )
+    used = outlines.columns_used(found.outline.sample, how.margin(voxel))
+    planes = any("form" in c.attrs for c in collectors.values())
+    return imaged(found, collectors, used, voxel, how, BENT_IN_VOLUME if planes else BENT_BY_PHOTONS)
 
 
 def in_voxels(layer: xr.Dataset, voxel: float) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +108,8 @@ def in_voxels(layer: xr.Dataset, voxel: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def imaged(
-    found: Retrieved, collectors: dict[str, xr.Dataset], used: np.ndarray, voxel: float, how: ScanSettings
+    found: Retrieved, collectors: dict[str, xr.Dataset], used: np.ndarray, voxel: float, how: ScanSettings,
+    bent: float = BENT_BY_PHOTONS,
 ) -> Image:  # fmt: skip
     """The image at its whole height, metal put in, with the grey values of each electrode."""
     light, outline = how.light, found.outline
@@ -120,12 +125,13 @@ def imaged(
         greys[name] = grey | {n: v for n, v in given.items() if n != "steel"}
         noise[name] = scatter(image, outline, used, name, grey["lithium"])
     array = xr.DataArray(image, dims=("z", "y", "x"), attrs={"units": "1/cm", "voxel_um": voxel})
-    blur = how.blur_um or BLUR_VOXELS * voxel
-    return Image(array, greys, noise, collectors, outline, used, blur, True, dict(how.thresholds))
+    blur = how.blur_um or (BLUR_OF_VOLUME if not found.seen.size else BLUR_VOXELS) * voxel
+    share = SMOOTH_VOXELS if found.seen.size else 1.0
+    return Image(array, greys, noise, collectors, outline, used, blur, bent, dict(how.thresholds), share)
 
 
 def by_volume(volume: Volume, how: ScanSettings) -> Image:
-    """The image by electron density of an attenuation volume, see `tomography_density`: blunter than `by_density`."""
+    """The image by electron density of an attenuation volume, see `tomography_density`: blunter."""
     light, voxel = how.light, volume.voxel_um
     assert light is not None
     values = moved_back(volume, how)
@@ -139,7 +145,14 @@ def by_volume(volume: Volume, how: ScanSettings) -> Image:
     image, grey = density_image(values, outline, light, metal, used)
     planes = {n: flat(collectors[n], used) for n in ELECTRODES}
     seen = np.zeros((len(image), 0, 0), np.float32)
-    return imaged(Retrieved(image, 0, len(image), grey, outline, seen, len(image)), planes, used, voxel, how)
+    return imaged(
+        Retrieved(image, 0, len(image), grey, outline, seen, len(image)),
+        planes,
+        used,
+        voxel,
+        how,
+        BENT_IN_VOLUME,
+    )
 
 
 def as_given(volume: Volume, how: ScanSettings) -> Image:
@@ -164,7 +177,7 @@ def as_given(volume: Volume, how: ScanSettings) -> Image:
     noise = float(found.attrs["noise"])
     return Image(
         array, dict.fromkeys(ELECTRODES, grey), dict.fromkeys(ELECTRODES, noise), collectors, outline, used,
-        max(blur, 0.1 * voxel), False, dict(how.thresholds),
+        max(blur, 0.1 * voxel), 0.0, dict(how.thresholds),
     )  # fmt: skip
 
 
@@ -218,7 +231,7 @@ def fit_layer(image: Image, name: str, scan: str, rounds: int = 6) -> xr.Dataset
     grey = image.greys[name]
     model = tomo.LayerModel(
         steel=grey["steel"], lithium=grey["lithium"], void=grey["void"], solid=grey["interphase"],
-        blur_um=image.blur_um, noise=image.noise[name], smooth_voxels=SMOOTH_VOXELS if image.bent else 1.0,
+        blur_um=image.blur_um, noise=image.noise[name], smooth_voxels=image.smooth_voxels,
         rounds=rounds,
     )  # fmt: skip
     try:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from .tomography_image import Image
 
 ELECTRODES = ("bottom", "top")
-#: error of a column's height by the bending of the collector's edge, voxels: see docs/tomography.md
-THICKNESS_SYSTEMATIC = 0.05
 
 
 def roughness(image: Image, maps: xr.Dataset) -> xr.Dataset:
@@ -87,7 +85,7 @@ def summary(image: Image, maps: xr.Dataset, stack: xr.Dataset) -> xr.Dataset:
     """Numbers of one scan: grey values and thresholds used, noise, stack thickness."""
     names = ("void", "lithium", "interphase", "electrolyte")
     grey = np.array([[image.greys[e][n] for n in names] for e in ELECTRODES])
-    bent = THICKNESS_SYSTEMATIC * image.values.attrs["voxel_um"] if image.bent else 0.0
+    bent = image.bent * image.values.attrs["voxel_um"]
     error = xr.DataArray(np.hypot(stack["thickness_err"], bent)).assign_attrs(units="um")
     data = {
         "grey": quantity(grey, ("electrode", "phase"), "1/cm", "grey value used"),

@@ -33,6 +33,9 @@ def tomography_scan(volume: Volume, *, how: ScanSettings) -> dict[str, xr.Datase
     maps = xr.concat([found[n]["maps"] for n in ELECTRODES], "electrode", combine_attrs="drop_conflicts")
     maps = maps.assign_coords(electrode=list(ELECTRODES))
     maps["inside"] = quantity(image.outline.sample.astype(np.uint8), ("y", "x"), "1", "section of the sample")
+    maps["height_systematic"] = quantity(
+        image.bent, (), "1", "voxels a collector's height may be off by refraction"
+    )
     maps["used"] = quantity(image.used.astype(np.uint8), ("y", "x"), "1", "columns that are measured")
     stack = tomo.stack_thickness(
         image.collectors["bottom"]["height"].where(xr.DataArray(image.used, dims=("y", "x"))),

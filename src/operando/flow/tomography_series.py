@@ -11,28 +11,30 @@ from operando import tomography as tomo
 from operando.core.errors import InputError
 from operando.tomography.volume import quantity
 
-from .tomography_scan import ELECTRODES
+from .tomography_image import BENT_BY_PHOTONS, BENT_IN_VOLUME
+from .tomography_measures import ELECTRODES
 
 #: 1-sigma errors by the segmentation, measured on the twin from projections (docs/tomography.md): absolute share of
-#: the section in contact, relative volume of voids
-CONTACT_SYSTEMATIC, VOID_SYSTEMATIC = 0.015, 0.05
+#: the section in contact, relative volume of voids; by the way the image was made, see `tomography_image`
+SYSTEMATIC = {BENT_BY_PHOTONS: (0.015, 0.06), BENT_IN_VOLUME: (0.03, 0.25)}
 LEAST_CHARGE = 0.05  # of the largest step: less net charge tells nothing of where it came from
 SIGN = {"bottom": -1.0, "top": 1.0}  # positive current strips the top electrode
 
 
 def numbers(
-    maps: xr.Dataset, summary: xr.Dataset, clock: xr.Dataset | None, area_cm2: float | None, systematic: bool
+    maps: xr.Dataset, summary: xr.Dataset, clock: xr.Dataset | None, area_cm2: float | None
 ) -> xr.Dataset:
     """`tomography`: over time and electrode contact, voids, lithium; over time stack, voltage, current, charge."""
     pixel = maps.attrs["voxel_um"] ** 2
     section_um2 = float(summary["section"].median()) * pixel
     inside = maps["used"].isel(time=0).astype(bool)
+    off_contact, off_void = SYSTEMATIC.get(float(maps["height_systematic"].max()), (0.0, 0.0))
     parts = []
     for name in ELECTRODES:
         one = maps.sel(electrode=name)
         area = tomo.contact_area(
             one["contact"].where(inside).assign_attrs(voxel_um=maps.attrs["voxel_um"]), inside=inside,
-            systematic=CONTACT_SYSTEMATIC if systematic else 0.0,
+            systematic=off_contact,
         )  # fmt: skip
         cm2 = section_um2 * 1e-8
         part = area[["share", "share_err", "share_sampling_err"]].rename(
@@ -42,12 +44,12 @@ def numbers(
         )
         part["contact_area"] = (area["share"] * cm2).assign_attrs(units="cm2", long_name="contact area")
         part["contact_area_err"] = (area["share_err"] * cm2).assign_attrs(units="cm2")
-        for what, extra in (("void", VOID_SYSTEMATIC if systematic else 0.0), ("lithium", 0.0)):
+        for what, extra in (("void", off_void), ("lithium", 0.0)):
             part = part.merge(
                 volume_of(one, what, section_um2, extra), compat="override", combine_attrs="override"
             )
-        if systematic:  # what is taken for void is not lithium
-            error = xr.DataArray(np.hypot(part["lithium_volume_err"], VOID_SYSTEMATIC * part["void_volume"]))
+        if off_void:  # what is taken for void is not lithium
+            error = xr.DataArray(np.hypot(part["lithium_volume_err"], off_void * part["void_volume"]))
             part["lithium_volume_err"] = error.assign_attrs(units="um3")
         part["reliable"] = one["reliable"].astype(np.uint8)
         parts.append(part.drop_vars("electrode", errors="ignore"))
@@ -55,6 +57,8 @@ def numbers(
     for name in ("stack_thickness", "stack_thickness_err", "tilt", "grey", "threshold", "noise", "blur"):
         result[name] = summary[name]
     result.attrs = {
+        "contact_systematic": off_contact,
+        "void_systematic": off_void,
         "section_cm2": section_um2 * 1e-8,
         "correlation_um": parts[0].attrs.get("correlation_um", 0.0),
     }

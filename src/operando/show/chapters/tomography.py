@@ -170,10 +170,11 @@ def _doubts(groups: dict[str, xr.Dataset], result: xr.Dataset) -> list[str]:
         words.append(f"{name}: {', '.join(parts)} (midpoints {' and '.join(bounds)})")
     blur = float(result["blur"].values.flat[0])
     told = [f"Grey values used in the first scan, 1/cm: {'; '.join(words)}; blur {number(blur)} µm (σ)."]
-    if result.attrs["systematic"]:
+    if result.attrs["void_systematic"]:
         told.append(
-            "Contact and voids carry the error of the segmentation measured on the twin from projections: 0.03 of the "
-            "section, and 25 % of the volume of voids; it is much the same in all scans, so changes are known better."
+            "Contact and voids carry the error of the segmentation measured on the twin from projections: "
+            f"{result.attrs['contact_systematic']:g} of the section, and {100 * result.attrs['void_systematic']:g} % "
+            "of the volume of voids; it is much the same in all scans, so changes are known better."
         )
     if "centre_apart" in result and np.isfinite(result["centre_apart"]).any():
         apart = float(np.nanmax(result["centre_apart"]))
