@@ -60,6 +60,11 @@ class Image:
     smooth_voxels: float = 1.0  # over which columns share evidence
 
 
+def image_of(volume: Volume, how: ScanSettings) -> Image:
+    """By electron density where the optics are known, else as given."""
+    return by_density(volume, how) if how.light is not None else as_given(volume, how)
+
+
 def moved_back(volume: Volume, how: ScanSettings) -> np.ndarray:
     """The volume on the first one: shifted by whole and part voxels where `motion` says so (um; z, y, x)."""
     values = volume.read()

@@ -12,7 +12,7 @@ from operando.tomography.void_layer import LayerModel
 from operando.tomography.volume import quantity
 
 from .stage import versioned
-from .tomography_image import Image, ScanSettings, as_given, by_density, fit_layer
+from .tomography_image import Image, ScanSettings, fit_layer, image_of
 from .tomography_measures import ELECTRODES, pores, roughness, sections, summary
 from .tomography_source import Volume
 
@@ -28,7 +28,7 @@ def measured(job: Run, volume: Volume, how: ScanSettings) -> dict[str, xr.Datase
 @versioned("2")
 def tomography_scan(volume: Volume, *, how: ScanSettings) -> dict[str, xr.Dataset]:
     """`maps`, `voids`, `roughness`, `porosity`, `sections`, `summary` of one volume."""
-    image = by_density(volume, how) if how.light is not None else as_given(volume, how)
+    image = image_of(volume, how)
     found = {name: electrode(image, name, volume.name) for name in ELECTRODES}
     maps = xr.concat([found[n]["maps"] for n in ELECTRODES], "electrode", combine_attrs="drop_conflicts")
     maps = maps.assign_coords(electrode=list(ELECTRODES))

@@ -12,8 +12,8 @@ from operando.core.errors import ExperimentError
 from .sections.transport import TransportSection
 from .stage import versioned
 from .tomography import settings_of
+from .tomography_image import ScanSettings, image_of
 from .tomography_motion import held_fixed
-from .tomography_scan import ScanSettings, as_given, by_density, moved_back
 from .tomography_source import Volume, series
 from .transport_source import LabelVolume
 
@@ -62,7 +62,7 @@ def from_tomography(job: Run, section: TransportSection, groups: dict[str, xr.Da
     return [LabelVolume(n, v.labels, v.voxel_um, v.unknown) for n, v in zip(names, found, strict=True)]
 
 
-@versioned("1")
+@versioned("2")
 def transport_solid(
     volume: Volume, faces: xr.Dataset, *, how: ScanSettings, motion: tuple, interface: str, depth_um: float
 ) -> xr.Dataset:
@@ -73,8 +73,7 @@ def transport_solid(
     from dataclasses import replace
 
     how = replace(how, motion=motion)
-    values = moved_back(volume, how)
-    image = by_density(values, volume, how) if how.light is not None else as_given(values, volume, how)
+    image = image_of(volume, how)
     grey, voxel = image.greys[interface], volume.voxel_um
     limit = image.limits.get("pore", 0.5 * (grey["void"] + grey["electrolyte"]))
     count = max(1, round(depth_um / voxel))
