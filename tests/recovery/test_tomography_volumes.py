@@ -151,6 +151,16 @@ def test_a_folder_with_another_image_and_other_wrong_files_are_told(tmp_path):
         open_volume(tmp_path / "none.h5")
 
 
+def test_spam_that_is_not_installed_is_told_before_the_work(tmp_path, scans, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "spam.DIC", None)  # as if it were not there
+    for k, values in enumerate(scans):
+        written(tmp_path / f"v_{k}", "zarr", values[:4, :4, :4])
+    with pytest.raises(OperandoError, match=r"spam.DIC[\s\S]*pip install"):
+        run(experiment(tmp_path, "v_*.zarr", 'displacement = "spam"', voxel=""))
+
+
 def test_a_disk_too_small_for_the_series_is_told_before_the_first_scan(tmp_path, monkeypatch):
     from operando.twin.symmetric_cell import SymmetricCell, simulate
 

@@ -176,7 +176,7 @@ def in_time(
     try:
         groups["tomography/displacement"] = job.stages.stage(
             tomography_displacement, {"first": volumes[0], "last": volumes[-1]},
-            {"window": section.window, "ratio": ratio},
+            {"window": section.window, "ratio": ratio, "method": section.displacement},
         )  # fmt: skip
     except InputError as error:
         job.notes.append(f"tomography: no displacement field: {error.what}")

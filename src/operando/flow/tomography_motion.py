@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -59,11 +59,13 @@ def held_fixed(job: Run, section: TomographySection, first: Volume, one: Volume,
 
 
 @versioned("1")
-def tomography_displacement(first: Volume, last: Volume, *, window: int, ratio: float) -> xr.Dataset:
+def tomography_displacement(
+    first: Volume, last: Volume, *, window: int, ratio: float, method: Literal["own", "spam"] = "own"
+) -> xr.Dataset:  # fmt: skip
     """Displacement of what has texture, from the first to the last volume."""
     both = [
         xr.DataArray(smeared(v.read(), ratio), dims=("z", "y", "x"), attrs={"voxel_um": v.voxel_um})
         for v in (first, last)
     ]
     how = tomo.Correlation(window=window, spacing=max(window // 2, 4), search=4)
-    return tomo.displacement_field(both[0], both[1], how)
+    return tomo.displacement_field(both[0], both[1], how, method=method).assign_attrs(method=method)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from operando.core.errors import ExperimentError, OperandoError
+from operando.core.errors import ExperimentError, OperandoError, require_extra
 from operando.core.projections import Projections
 from operando.read.volume_file import open_volume
 
@@ -82,9 +82,11 @@ def planned(section: TomographySection, path: Path) -> Planned:
 
 def require_room(job: Run, paths: list[Path]) -> None:
     """Raise before any work: `ExperimentError` for volumes that differ in size or voxel or need more memory than there
-    is, `OperandoError` for a disk without room for all volumes."""
+    is, `OperandoError` for a disk without room for all volumes, `ExtraMissing` for spam where it is asked for."""
     section = job.experiment.tomography
     assert section is not None
+    if section.displacement == "spam":
+        require_extra("spam.DIC", "spam", 'displacement = "spam"')
     plans = [planned(section, p) for p in paths]
     same_size(plans)
     require_memory(section, plans[0])

@@ -64,6 +64,7 @@ class TomographySection(Section):
     blur_um: Positive | None = None
     margin_um: Annotated[Number, Field(ge=0)] | None = None
     window: Annotated[Whole, Field(ge=7, le=201)] = 17
+    displacement: Literal["own", "spam"] = "own"
     other_cell: Switch = False
 
     @model_validator(mode="after")
