@@ -277,3 +277,33 @@ def test_what_was_painted_in_the_page_is_learned_from(made, tmp_path):
     (tmp_path / "run" / "painting").mkdir()
     (tmp_path / "run" / "painting" / "v_0.json").write_bytes((made.folder / "strokes_0.json").read_bytes())
     assert "segmentation" in run(path, tmp_path / "run")[1].groups
+
+
+def test_a_unet_is_trained_in_the_run_and_goes_on_after_a_kill(made, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from operando.tomography.learn import training
+
+    (tmp_path / "labels_0.h5").symlink_to(made.folder / "labels_0.h5")
+    path = written(
+        made, tmp_path, method='"unet"', train='[{ scan = 1, labels = "labels_0.h5" }]', epochs="3", neighbours="1",
+        patch="[32, 32]", trees="", sigmas="", dimensions="",
+    )  # fmt: skip
+    real, epochs = training._Training._epoch, []
+
+    def epoch(self, number):
+        epochs.append(number)
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        return real(self, number)
+
+    monkeypatch.setattr(training._Training, "_epoch", epoch)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, tmp_path / "run")
+    folder, found = run(path, tmp_path / "run")
+    assert epochs == [0, 1, 1, 2]  # the first epoch was kept
+    assert found.groups["segmentation/model"].sizes["epoch"] == 3
+    assert not list((folder / "segmentation").glob("*.training.pt"))
+    assert float(found.groups["segmentation/reliability"]["ece"]) < 0.05
+    assert float(found.groups["segmentation/confusion"]["accuracy"]) > 0.8
+    text = show.write_report(found, tmp_path / "report.html").read_text()
+    assert "U-Net light, 3 slices across y" in text
