@@ -108,6 +108,7 @@ def measure(given: argparse.Namespace, folder: Path) -> None:
 def conclude(table: np.ndarray, times: np.ndarray, live: dict, code: int) -> None:
     """Lag, frames, memory and processor time, from when results were first there to the last frame."""
     total = len(times)
+    print(f"largest memory, the final run included: {np.nanmax(table[:, 5]):.0f} MB")
     print(f"frames written {total}, in results {live.get('frames_done')}, watch ended with {code}")
     table = table[table[:, 2] > 0]
     during = table[table[:, 1] < total]

@@ -1,5 +1,6 @@
 """What `inspect` says about each kind of file."""
 
+import os
 import subprocess
 import sys
 
@@ -148,3 +149,16 @@ def test_importing_the_room_leaves_heavy_packages_alone():
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
         == "set()\n"
     )
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="a file that cannot be read needs /proc")
+def test_what_the_disk_says_is_told_of_its_file_alone(tmp_path):
+    (tmp_path / "a.mpr").symlink_to("/proc/self/mem")
+    found = inspect(tmp_path / "a.mpr")
+    assert not found.readable
+    assert "cannot be read" in found.why
+
+
+def test_a_file_of_objects_is_not_proposed_to_be_trusted(tmp_path):
+    (tmp_path / "a.npy").write_bytes(b"x")
+    assert "pickle" not in inspect(tmp_path / "a.npy").why

@@ -45,6 +45,11 @@ def inspect(path: str | Path, dataset: str | None = None) -> Inspection:
     except OperandoError as error:
         what = str(error) if error.where != str(path) else f"{error.what}\n{error.fix}".strip()
         return Inspection(f"{path} · {_size(path)}", readable=False, why=what)
+    except OSError as error:
+        why = (
+            f"cannot be read: {error.strerror or error}\nCheck the disk, and that the file is yours to read."
+        )
+        return Inspection(f"{path} · {_size(path)}", readable=False, why=why)
 
 
 def _size(path: Path) -> str:

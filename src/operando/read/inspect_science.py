@@ -192,8 +192,9 @@ def array_file(path: Path) -> Inspection:
     try:
         held = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
+        why = "no plain numbers" if "pickle" in str(error) else error  # numpy proposes what is unsafe
         raise ReadError(
-            f"not a whole .npy file ({error})", where=str(path), fix="Save it again with numpy.save."
+            f"not a whole .npy file ({why})", where=str(path), fix="Save it again with numpy.save."
         ) from error
     shape = " x ".join(map(str, held.shape)) or "one number"
     rows: list[Row] = [("array", "", f"{shape} {held.dtype}")]
