@@ -1,6 +1,6 @@
 """How near the truth a symmetric cell is found from its projections: the table of docs/tomography.md.
 
-    python benchmarks/tomography_recovery.py [--seeds 1 2 3] [--noise default|paper] [--folder FOLDER]
+    python benchmarks/tomography_recovery.py [--seeds 1 2 3] [--folder FOLDER]
 
 Simulates the twin of `operando simulate --cell symmetric` for each seed, runs it, and compares with its truth on the
 columns that were measured. Prints one row a seed, electrode and scan, and the span of each figure.
@@ -19,7 +19,6 @@ from operando.flow import run
 from operando.twin.symmetric_cell import SymmetricCell, Truth, simulate
 
 VOXEL = 1.7
-NOISE: dict[str, dict] = {"default": {}}
 
 
 def compared(folder: Path) -> tuple[list[dict], list[dict], float]:
@@ -123,15 +122,14 @@ def show(rows: list[dict]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--noise", choices=sorted(NOISE), default="default")
     parser.add_argument("--folder", type=Path, help="keep the experiments here")
     asked = parser.parse_args()
     scans, intervals = [], []
     with tempfile.TemporaryDirectory() as temporary:
         for seed in asked.seeds:
-            folder = (asked.folder or Path(temporary)) / f"{asked.noise}_{seed}"
+            folder = (asked.folder or Path(temporary)) / f"seed_{seed}"
             if not (folder / "truth.h5").exists():
-                simulate(SymmetricCell.demo(seed=seed, **NOISE[asked.noise]), folder)
+                simulate(SymmetricCell.demo(seed=seed), folder)
             one = compared(folder)
             scans += [{"seed": seed} | r for r in one[0]]
             intervals += [{"seed": seed} | r for r in one[1]]
