@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: words that a person must never read
-DEFECTS = ("Traceback (most recent call last)", "unexpected ", "defect of operando", "Warning: ", "\nOSError")
+DEFECTS = (
+    "Traceback (most recent call last)",
+    "operando: unexpected ",
+    "defect of operando",
+    "Warning: ",
+    "\nOSError",
+)
 #: ways of the interpreter to change the disk, by the name of their audit event, with the arguments that are paths
 CHANGES = {
     "os.mkdir": (0,), "os.rename": (0, 1), "os.remove": (0,), "os.rmdir": (0,), "os.symlink": (1,), "os.link": (1,),

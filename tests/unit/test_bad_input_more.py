@@ -269,3 +269,16 @@ def test_a_name_that_no_file_can_hold_is_refused_with_its_line(tmp_path):
     with pytest.raises(ExperimentError, match="nothing can show") as caught:
         load_experiment(path)
     assert "line 3" in caught.value.where
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30)])
+def test_a_whole_number_beyond_all_measure_is_refused_with_its_line(tmp_path, number):
+    from operando.flow import load_experiment
+
+    path = tmp_path / "experiment.toml"
+    path.write_text(
+        f'title = "a"\n[ebsd]\npoles = [[0, 0, {number}]]\nmaps = [{{ name = "b", file = "a.ang" }}]\n'
+    )
+    with pytest.raises(ExperimentError) as caught:
+        load_experiment(path)
+    assert "line 3" in caught.value.where

@@ -62,3 +62,13 @@ def test_a_damaged_number_is_one_clear_error(tmp_path):
     path.write_text("\n".join([*lines, "1.0E+003\t1.0E+001\t2.0E+000", "1.0E+0x2\t1.0E+001\t2.0E+000", ""]))
     with pytest.raises(OperandoError, match="not a number"):
         impedance(path)
+
+
+@pytest.mark.parametrize("damaged", ["1e-320", "1e300", "-5", "inf"])
+def test_a_frequency_that_cannot_be_is_left_out(tmp_path, damaged):
+    rows = [f"{f:.12g},{z.real:.12g},{z.imag:.12g}" for f, z in zip(F, Z, strict=True)]
+    rows[-1] = f"{damaged},{rows[-1].split(',', 1)[1]}"
+    path = tmp_path / "a.csv"
+    path.write_text("freq/Hz,Zre,Zim\n" + "\n".join(rows))
+    (spectrum,) = impedance(path)
+    np.testing.assert_allclose(spectrum.frequency, F[:-1])

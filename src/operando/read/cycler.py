@@ -119,7 +119,9 @@ def _encoding(path: Path) -> str:
     if sample.startswith(b"\xef\xbb\xbf"):
         return "utf-8-sig"
     try:
-        sample[:-4].decode("utf-8")
+        (sample[:-4] if len(sample) == 65536 else sample).decode(
+            "utf-8"
+        )  # the cut may fall inside a character
     except UnicodeDecodeError:
         return "latin-1"
     return "utf-8"

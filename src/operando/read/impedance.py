@@ -37,6 +37,10 @@ class Columns:
     recorded: Recorded | None = None
 
 
+#: what no instrument measures is a damaged number: its row is left out
+POSSIBLE_HZ, POSSIBLE_OHM = (1e-9, 1e12), 1e15
+
+
 @reads("this spectrum")
 def impedance(path: str | Path, *, zone: str | None = None) -> list[xr.Dataset]:
     """Every impedance spectrum of a file, in order.
@@ -51,7 +55,10 @@ def impedance(path: str | Path, *, zone: str | None = None) -> list[xr.Dataset]:
     if zone is not None:
         parse_zone(zone, str(path))
     columns = _columns(Path(path))
-    used = np.isfinite(columns.frequency) & (columns.frequency > 0) & np.isfinite(columns.z_re + columns.z_im)
+    low, high = POSSIBLE_HZ
+    with np.errstate(over="ignore", invalid="ignore"):
+        used = (columns.frequency >= low) & (columns.frequency <= high)
+        used &= np.abs(columns.z_re) + np.abs(columns.z_im) < POSSIBLE_OHM
     if not used.any():
         raise ReadError(
             "no row with a frequency and an impedance", where=str(path), fix="Was the spectrum measured?"

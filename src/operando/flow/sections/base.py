@@ -7,7 +7,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Number = Annotated[float, Field(strict=True)]  # "8" and true are no numbers
-Whole = Annotated[int, Field(strict=True)]
+#: whole numbers beyond this are a slip of the pen, and no array's
+LARGEST = 10**15
+Whole = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Switch = Annotated[bool, Field(strict=True)]
 Positive = Annotated[Number, Field(gt=0)]
 Side = Annotated[Whole, Field(gt=0, le=20_000)]
