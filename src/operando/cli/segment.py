@@ -10,10 +10,12 @@ import typer
 
 from operando.core.errors import InputError
 
-from .app import Verbose, app
+from .app import Application, Verbose, app
 
-segment = typer.Typer(
-    name="segment", no_args_is_help=True, help="Learn phases from strokes or labels, and label volumes."
+segment = Application(
+    name="segment",
+    help="Learn phases from strokes or labels, and label volumes.\n\n"
+    "Example: operando segment predict cell.npz scan.zarr",
 )
 app.add_typer(segment)
 
@@ -23,26 +25,24 @@ Voxel = Annotated[float | None, typer.Option(help="um, where the volume does not
 @segment.command("train")
 def train_model(
     volumes: Annotated[list[Path], typer.Argument(help="zarr, TIFF stack or folder, HDF5.")],
-    labels: Annotated[
-        list[Path], typer.Option("--labels", "-l", help="Strokes (JSON) or labels, one a volume.")
-    ],
-    phases: Annotated[str | None, typer.Option(help="Names, comma between: label 1 is the first.")] = None,
+    labels: Annotated[list[Path], typer.Option("--labels", "-l", help="Strokes or labels, one a volume.")],
+    phases: Annotated[str | None, typer.Option(help="Names of labels 1, 2, ...")] = None,
     method: Annotated[str, typer.Option(help="forest or unet.")] = "forest",
-    output: Annotated[Path, typer.Option("--output", "-o", help=".npz or .pt is added.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Without .npz or .pt.")] = Path(
         "segmentation"
     ),
     voxel: Voxel = None,
-    encoder: Annotated[str, typer.Option(help="Of a U-Net: light, resnet10, 18, 34 or 50.")] = "light",
-    across: Annotated[str, typer.Option(help="Axis across which a U-Net takes slices.")] = "y",
-    neighbours: Annotated[int, typer.Option(help="Slices on each side that it sees.", min=0)] = 2,
-    seconds: Annotated[float, typer.Option(help="Of processor time for a U-Net at most.", min=1)] = 300.0,
-    dimensions: Annotated[int, typer.Option(help="2 or 3: of the features of a forest.")] = 3,
+    encoder: Annotated[str, typer.Option(help="light or resnet34.")] = "light",
+    across: Annotated[str, typer.Option(help="Of slices of a U-Net.")] = "y",
+    neighbours: Annotated[int, typer.Option(help="Slices seen beside.", min=0)] = 2,
+    seconds: Annotated[float, typer.Option(help="A U-Net's, at most.", min=1)] = 300.0,
+    dimensions: Annotated[int, typer.Option(help="Of a forest.")] = 3,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     verbose: Verbose = False,
 ) -> None:
-    """Train on strokes of the dashboard or label volumes. Run again after an interruption: it continues.
+    """Train on strokes or label volumes. Run again after an interruption: it continues.
 
-    Example: operando segment train scan.zarr --labels run/painting/scan.json --output cell
+    Example: operando segment train scan.zarr -l painting/scan.json -o cell
     """
     from operando.flow import segmentation_files as files
     from operando.terminal import Terminal
@@ -74,7 +74,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Label volumes box by box: labels and confidence as zarr. Run again after an interruption: it continues.
+    """Label volumes: labels and confidence as zarr. Run again after an interruption: it continues.
 
     Example: operando segment predict cell.npz run/volumes/scan_0001.zarr
     """
