@@ -66,3 +66,30 @@ def test_retrieval_of_two_materials_is_exact_beyond_weak_contrast():
     assert error(whole) < 1e-3
     assert error(alone) > 0.01  # products of gradients left out
     assert error(one(seen)) > 0.1  # one material for all
+
+
+def test_an_image_that_moved_is_laid_back_with_its_outline():
+    """Motion of 1.5, -2, 3.25 voxels along z, y, x: heights fall by the first, maps go back by the others."""
+    from operando.flow.tomography_density import Outline
+    from operando.flow.tomography_retrieval import Retrieved, laid_back
+
+    z, y, x = np.mgrid[:40, :30, :32] * 1.0
+
+    def scene(dz=0.0, dy=0.0, dx=0.0):
+        slope = 0.05 * (x[0] - dx) - 0.03 * (y[0] - dy)
+        image = 1.65 + 2 * np.exp(-((z - 20 - dz) ** 2 + (y - 15 - dy) ** 2 + (x - 16 - dx) ** 2) / 18)
+        inside = np.hypot(y[0] - 15 - dy, x[0] - 16 - dx) < 9
+        levels = [h + dz + slope for h in (4.0, 36.0, 12.0, 28.0)]
+        return image.astype(np.float32), Outline(*levels, sample=inside)
+
+    image, outline = scene(1.5, -2.0, 3.25)
+    moved = Retrieved(image[8:34], 8, 34, np.full(2, 1.65), outline, np.zeros(0), 40)
+    back = laid_back(moved, [1.5, -2.0, 3.25], 1.65)
+    true, lines = scene()
+    inner = np.s_[2:-2, 6:-6, 6:-6]
+    np.testing.assert_allclose(back.image[inner], true[back.first : back.last][inner], atol=0.02)
+    for name in ("lower", "upper", "bottom", "top"):
+        off = getattr(back.outline, name) - getattr(lines, name)
+        assert abs(off[6:-6, 6:-6]).max() < 1e-6
+    assert (back.outline.sample != lines.sample).mean() < 0.03
+    assert laid_back(moved, [], 1.65) is moved
