@@ -19,6 +19,7 @@ _HOME = {
         "check_orientation",
         "distance_from_standard",
     ],
+    "refine": ["Refined", "refine_geometry"],
     "front": ["fit_front"],
     "front_motion": ["front_speed"],
     "sampling": ["RingPixels", "peak_sampling"],
