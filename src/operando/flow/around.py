@@ -20,7 +20,7 @@ from .stage import versioned
 SECTORS = 36
 
 
-@versioned("1")
+@versioned("2")
 def ring_around(reduced: xr.Dataset, *, rings: Sequence[Ring]) -> dict[str, xr.Dataset]:
     """Of each ring of one map `xrd/<ring>/image` over (azimuth, q) and `xrd/<ring>/sectors` over azimuth."""
     groups = {}

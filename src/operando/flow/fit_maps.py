@@ -24,7 +24,7 @@ MONITOR_LOST_BELOW = 0.01
 Samplings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-@versioned("6")
+@versioned("7")
 def fit_map(
     reduced: xr.Dataset,
     *,

@@ -34,7 +34,7 @@ def limit_group(job: Run, first: xr.Dataset) -> dict[str, xr.Dataset]:
         return {}
 
 
-@versioned("1")
+@versioned("2")
 def search_limit(images: xr.Dataset, *, seed: int) -> xr.Dataset:
     """Efficiency over `counts`; attrs hold the limits (counts in a spot) and the false spots an image, with errors."""
     rng = np.random.default_rng(seed)
