@@ -20,6 +20,7 @@ for name in (
     "watch",
     "show",
     "look",
+    "calibrate",
     "reproduce",
     "tomography",
     "segment",

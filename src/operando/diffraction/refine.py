@@ -39,7 +39,9 @@ class Refined:
     points: xr.Dataset
 
 
-def refine_geometry(rings: xr.Dataset, known_q: np.ndarray, geometry: Geometry) -> Refined:
+def refine_geometry(
+    rings: xr.Dataset, known_q: np.ndarray, geometry: Geometry, *, compared: Geometry | None = None
+) -> Refined:
     """Distance, point of normal incidence and tilts at which rings of known spacing lie where they were seen.
 
     Weighted least squares of 2 theta(row, column; parameters) - 2 theta_known over all (ring, azimuth), with pyFAI's
@@ -49,6 +51,7 @@ def refine_geometry(rings: xr.Dataset, known_q: np.ndarray, geometry: Geometry) 
               azimuth in degrees, as reduced with `geometry`
     known_q   (ring,) 1/angstrom, 2 pi / d of the reference
     geometry  the one that the rings were reduced with, of known shape
+    compared  whose parameters and residuals stand beside those found; the same, if left out
 
     Raises `InputError` for fewer than `FEWEST` points, or where they do not tell the parameters apart (one ring alone
     does not tell distance from spacing and tilt). Errors leave out that of wavelength and reference.
@@ -77,6 +80,7 @@ def refine_geometry(rings: xr.Dataset, known_q: np.ndarray, geometry: Geometry) 
             break
         used = near
     assert best is not None
+    before = np.array([getattr(compared or geometry, name) for name in FREE])
     jacobian = best.jac
     if np.linalg.cond(jacobian / np.linalg.norm(jacobian, axis=0)) > 1e6:
         raise InputError(
@@ -91,12 +95,12 @@ def refine_geometry(rings: xr.Dataset, known_q: np.ndarray, geometry: Geometry) 
     parameters = xr.Dataset(
         {
             "value": ("parameter", value, {"long_name": "m, or rad for rotations"}),
-            "start": ("parameter", start), "value_err": ("parameter", np.sqrt(np.diag(covariance))),
+            "start": ("parameter", before), "value_err": ("parameter", np.sqrt(np.diag(covariance))),
             "covariance": (("parameter", "parameter_2"), covariance),
         },
         coords={"parameter": list(FREE), "parameter_2": list(FREE)}, attrs={"goodness": goodness},
     )  # fmt: skip
-    return Refined(refined, parameters, seen.table(start, value, used))
+    return Refined(refined, parameters, seen.table(before, value, used))
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,9 @@ def places(q: np.ndarray, azimuth: np.ndarray, geometry: Geometry) -> tuple[np.n
     row, column = row[first].copy(), column[first].copy()
     for _ in range(STEPS):
         here = _looked_at(row, column, geometry)
-        along = np.stack([_looked_at(row + 1, column, geometry) - here, _looked_at(row, column + 1, geometry) - here], 2)
+        along = np.stack(
+            [_looked_at(row + 1, column, geometry) - here, _looked_at(row, column + 1, geometry) - here], 2
+        )
         step = np.linalg.solve(along, (goal - here)[:, :, None])[:, :, 0]
         row, column = row + step[:, 0], column + step[:, 1]
     return row, column

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import xarray as xr
 
-from operando import diffraction, stream
+from operando import diffraction, read, stream
 from operando.core import Frames, Geometry, Sums
 from operando.core.errors import InputError
+from operando.core.geometry import Flip
+
+from .facts import mask_of
 
 #: sectors of azimuth, most rings, and rounds of binning anew with the geometry found
 SECTORS, MOST_RINGS, ROUNDS = 72, 12, 4
 #: half width of the windows: this share of q at first (the start may be off), later this many pixels if that is less
 WIDE, PIXELS = 0.03, 25.0
-#: a window under so many pixels is too narrow for a ring
+#: a window is at least so many pixels to each side; where the next ring is nearer, neither is used
 NARROWEST = 10.0
+#: rings farther off than so many pixels (rms) were taken for others
+MOST_LEFT = 1.0
 #: of the gap to the next ring
 FREE_SHARE = 0.45
 
@@ -30,11 +36,16 @@ class Calibrated:
     found: diffraction.Refined
     q: np.ndarray
     rings: xr.Dataset
-    start: Geometry
 
     @property
     def geometry(self) -> Geometry:
         return self.found.geometry
+
+    @property
+    def rest_deg(self) -> float:
+        """2 theta seen less known, rms over the places used, degrees."""
+        points = self.found.points
+        return float(np.sqrt((points["residual"].values[points["used"].values] ** 2).mean()))
 
 
 def calibrate(
@@ -51,17 +62,20 @@ def calibrate(
     """
     start = geometry = geometry.for_shape(frames.shape)
     spacing = spacings(reference, geometry.wavelength_A)
-    found, points = None, None
     for turn in range(ROUNDS):
         q, half = usable_rings(spacing, geometry, wide=turn < ROUNDS - 2)
         points = fitted_rings(frames, geometry, q, half, mask)
-        found = diffraction.refine_geometry(points, q, geometry)
+        found = diffraction.refine_geometry(points, q, geometry, compared=start)
         geometry = found.geometry
-    assert found is not None and points is not None
-    first = xr.Dataset({"start": found.parameters["start"]}) * np.nan
-    first["start"] = ("parameter", [getattr(start, str(name)) for name in found.parameters["parameter"].values])
-    parameters = found.parameters.assign(start=first["start"])
-    return Calibrated(replace(found, parameters=parameters), q, points, start)
+    done = Calibrated(found, q, points)
+    pixel = np.rad2deg(max(geometry.pixel_m) / geometry.distance_m)
+    if done.rest_deg > MOST_LEFT * pixel:
+        raise InputError(
+            f"after refinement the rings lie {done.rest_deg / pixel:.1f} pixels off (rms): they are not those of the "
+            "reference, or the start is too far off", where="calibrate",
+            fix=f"Check reference and wavelength; the distance must be right within some {100 * WIDE:.0f} %.",
+        )  # fmt: skip
+    return done
 
 
 def spacings(reference: str | Path, wavelength_A: float) -> np.ndarray:
@@ -77,8 +91,10 @@ def spacings(reference: str | Path, wavelength_A: float) -> np.ndarray:
     except Exception as error:
         known = ", ".join(sorted(CALIBRANT_FACTORY.all))
         raise InputError(
-            f"no reference powder {str(reference)!r}", where="--reference", fix=f"Give a file of spacings, or one of {known}."
-        ) from error
+            f"no reference powder {str(reference)!r}",
+            where="--reference",
+            fix=f"Give a file of spacings, or one of {known}.",
+        ) from error  # fmt: skip
     if not (len(found) and np.isfinite(found).all() and (found > 0).all()):
         raise InputError("no spacings in it", where=str(reference), fix="One spacing in angstrom a line.")
     return np.sort(found)[::-1]
@@ -90,10 +106,9 @@ def usable_rings(spacing: np.ndarray, geometry: Geometry, *, wide: bool) -> tupl
     low, high, pixel = float(seen.min()), float(seen.max()), pixel_q(seen)
     q = np.unique(2 * np.pi / spacing)
     gap = np.diff(q, prepend=0.0, append=np.inf)
-    half = np.minimum(FREE_SHARE * np.minimum(gap[:-1], gap[1:]), WIDE * q)
-    if not wide:
-        half = np.minimum(half, PIXELS * pixel)
-    good = (q - half > low) & (q + half < high) & (half > NARROWEST * pixel)
+    half = WIDE * q if wide else np.minimum(WIDE * q, PIXELS * pixel)
+    half = np.minimum(FREE_SHARE * np.minimum(gap[:-1], gap[1:]), np.maximum(half, NARROWEST * pixel))
+    good = (q - half > low) & (q + half < high) & (half >= NARROWEST * pixel)
     q, half = q[good], half[good]
     if not len(q):
         raise InputError(
@@ -131,6 +146,57 @@ def fitted_rings(
 
 def _summed(sums: Sums) -> Sums:
     return sums.sum("frame") if sums.per_frame else sums
+
+
+def calibrate_file(
+    path: Path, poni: Path, reference: str, target: Path, *, flip: Flip = "none", mask: str = "detector",
+    dataset: str | None = None, overwrite: bool = False,
+) -> Calibrated:  # fmt: skip
+    """`calibrate` on the frames of a file; writes the geometry found to `target`.
+
+    Raises `InputError` where `target` exists and `overwrite` is not set, for a flip under which the rings are clearly
+    less sharp than under another, and as `calibrate`, `Geometry.from_poni` and `read.open_scans` do.
+    """
+    if flip not in get_args(Flip):
+        raise InputError(f"no flip {flip!r}", where="--flip", fix=f"One of {', '.join(get_args(Flip))}.")
+    if target.exists() and not overwrite:
+        raise InputError(
+            "exists already", where=str(target), fix="Choose another --output, or give --overwrite."
+        )
+    scan = read.open_scans([path], dataset)[0]
+    start = Geometry.from_poni(poni, flip=flip).for_shape(scan.frames.shape, name=str(path))
+    pixels = mask_of(mask, scan, start)
+    image = stream.run([stream.FrameSum()], scan.frames)["frame_sum"].signal.values
+    check = diffraction.check_orientation(image, start, mask=pixels)
+    if check.verdict == "wrong":
+        raise InputError(check.message, where=str(path), fix=f"Give --flip {check.best}.")
+    found = calibrate(scan.frames, start, reference, mask=pixels)
+    write_poni(found.geometry, target)
+    return found
+
+
+#: PONI's own names, factor to the unit shown, and that unit
+SHOWN = {
+    "distance_m": ("distance", 1e3, "mm"), "poni1_m": ("poni1", 1e3, "mm"), "poni2_m": ("poni2", 1e3, "mm"),
+    "rot1": ("rot1", 180 / np.pi, "deg"), "rot2": ("rot2", 180 / np.pi, "deg"),
+}  # fmt: skip
+
+
+def sentences(done: Calibrated) -> list[tuple[str, str]]:
+    """(topic, sentence) for a person: each parameter with its error and what it was, and what is left of the rings."""
+    told = []
+    for name, (short, factor, units) in SHOWN.items():
+        one = done.found.parameters.sel(parameter=name)
+        value, start, err = (factor * float(one[key]) for key in ("value", "start", "value_err"))
+        digits = max(0, 1 - int(np.floor(np.log10(err)))) if err > 0 else 3
+        told.append((short, f"{value:.{digits}f} +- {err:.{digits}f} {units} (was {start:.{digits}f})"))
+    points = done.found.points
+    used = points["used"].values
+    told.append((
+        "rings", f"{len(done.q)} rings, {used.sum()} of {used.size} places used; 2 theta is {1e3 * done.rest_deg:.1f} mdeg "
+        f"rms off, {np.sqrt(done.found.parameters.attrs['goodness']):.1f} times what counting says",
+    ))  # fmt: skip
+    return told
 
 
 def write_poni(geometry: Geometry, path: Path) -> None:

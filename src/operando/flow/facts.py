@@ -141,16 +141,16 @@ def default_window(q: float, lines: Sequence[float], least: float) -> tuple[floa
     return min(low, q - least), max(high, q + least)
 
 
-def mask_of(xrd: XrdSection, scan: Scan, geometry: Geometry) -> np.ndarray | None:
+def mask_of(wanted: str, scan: Scan, geometry: Geometry) -> np.ndarray | None:
     """True where a pixel must not count; None only if the user wrote mask = "none".
 
     "detector" is the union of the mask that the file holds, the gaps that pyFAI knows for a named detector, and
     pixels that are dead in every one of a few frames. Raises `MaskMissing` when none of these exists.
     """
-    if xrd.mask == "none":
+    if wanted == "none":
         return None
-    if xrd.mask != "detector":
-        return _not_all(_mask_file(xrd.mask, scan.frames.shape), xrd.mask)
+    if wanted != "detector":
+        return _not_all(_mask_file(wanted, scan.frames.shape), wanted)
     found = [
         mask for mask in (scan.frames.mask, geometry.detector_mask(), always_dead(scan)) if mask is not None
     ]

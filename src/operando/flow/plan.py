@@ -44,7 +44,7 @@ def plan_for(experiment: Experiment, scan: Scan) -> Plan:
     assert xrd is not None
     reference = None if xrd.monitor == "none" else open_beam(scan)
     geometry = geometry_of(xrd, scan)
-    mask = mask_of(xrd, scan, geometry)
+    mask = mask_of(xrd.mask, scan, geometry)
     rings = tuple(rings_of(experiment, geometry))
     reductions = _reductions(xrd, geometry, mask, rings)
     pixels = {} if xrd.splitting != "none" else _pixels(reductions, rings, scan.frames.mask)
