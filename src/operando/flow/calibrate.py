@@ -190,12 +190,11 @@ def sentences(done: Calibrated) -> list[tuple[str, str]]:
         value, start, err = (factor * float(one[key]) for key in ("value", "start", "value_err"))
         digits = max(0, 1 - int(np.floor(np.log10(err)))) if err > 0 else 3
         told.append((short, f"{value:.{digits}f} +- {err:.{digits}f} {units} (was {start:.{digits}f})"))
-    points = done.found.points
-    used = points["used"].values
-    told.append((
-        "rings", f"{len(done.q)} rings, {used.sum()} of {used.size} places used; 2 theta is {1e3 * done.rest_deg:.1f} mdeg "
-        f"rms off, {np.sqrt(done.found.parameters.attrs['goodness']):.1f} times what counting says",
-    ))  # fmt: skip
+    used, goodness = done.found.points["used"].values, done.found.parameters.attrs["goodness"]
+    left = (
+        f"2 theta is {1e3 * done.rest_deg:.1f} mdeg rms off, {np.sqrt(goodness):.1f} times what counting says"
+    )
+    told.append(("rings", f"{len(done.q)} rings, {used.sum()} of {used.size} places used; {left}"))
     return told
 
 
