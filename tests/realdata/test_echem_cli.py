@@ -7,7 +7,7 @@ import pytest
 from operando.cli import main
 
 pytestmark = pytest.mark.realdata
-REFUSED = {"exampleDataBioLogic_MissingFreq.mpt": "freq/Hz"}
+REFUSED = {"exampleDataBioLogic_MissingFreq.mpt": "names 17 columns"}
 
 
 def test_every_file_is_shown_or_refused_with_a_reason(real_data, monkeypatch, capsys):

@@ -220,10 +220,10 @@ def test_what_does_not_fit_is_refused(scene, trained, tmp_path):
     one = truth.copy(data=np.ones_like(truth.values)).drop_attrs().assign_attrs(voxel_um=1.7)
     with pytest.raises(InputError, match="at least two classes"):
         tomo.train_unet(grey, one, TINY, QUICK)
-    late = truth.copy(data=np.where(truth.values == 3, 0, truth.values))
-    late[-1] = truth[-1]
-    with pytest.raises(InputError, match="held-out slices only"):
-        tomo.train_unet(grey, late, TINY, QUICK)
+    middle = truth.copy(data=np.where(truth.values == 3, 0, truth.values))
+    middle[6] = truth[6]
+    with pytest.raises(InputError, match="held-out slices only"):  # wherever seven of twelve slices lie
+        tomo.train_unet(grey, middle, TINY, replace(QUICK, held=0.6))
     holed = grey.where(grey < grey.max())
     with pytest.raises(InputError, match="not finite"):
         tomo.train_unet(holed, truth, TINY, QUICK)
