@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from operando.core import Flag
 from operando.core.errors import ExperimentError, InputError
 
 from .sections.tomography import TomographySection
@@ -41,7 +42,7 @@ def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
     if clock is not None and "clock" not in groups:
         groups["clock"] = clock
     area = job.experiment.cell.area_cm2 if job.experiment.cell else None
-    result = numbers(maps, stacked["summary"], clock, area)
+    result, maps = where_reliable(numbers(maps, stacked["summary"], clock, area), maps)
     result = result.merge(centres(volumes, time), combine_attrs="override")
     groups["tomography"] = result.assign_attrs(about(section, volumes, how, result.attrs))
     groups["tomography/maps"] = with_epoch(maps, volumes)
@@ -82,12 +83,35 @@ def settings_of(job: Run, section: TomographySection, first: Volume) -> ScanSett
 
 
 def formula(job: Run) -> str | None:
-    """The name of the layer in the middle of the cell, where it is a chemical formula."""
+    """The name of the layer in the middle of the cell, where it is a chemical formula; None for another cell's."""
     import re
 
+    if job.experiment.tomography is not None and job.experiment.tomography.other_cell:
+        return None
     layers = job.experiment.cell.layers if job.experiment.cell else []
     named = [layer.name for layer in layers if re.fullmatch(r"(?:[A-Z][a-z]?[\d.]*){2,}", layer.name or "")]
     return named[len(named) // 2] if named else None
+
+
+#: what hangs on lithium being told from void, by the beginnings of its names
+BY_CONTRAST = ("contact_", "void_", "lithium_", "effective_", "current_factor")
+
+
+def where_reliable(result: xr.Dataset, maps: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Numbers and maps of contact, voids and lithium as missing where the image does not tell lithium from void."""
+    good = result["reliable"] == 1
+    for name in [str(n) for n in result.data_vars if str(n).startswith(BY_CONTRAST)]:
+        known = good.all("time") if "interval" in result[name].dims else good
+        result[name] = (
+            result[name].where(known).transpose(*result[name].dims).assign_attrs(result[name].attrs)
+        )
+    known = (maps["reliable"] == 1).drop_vars("electrode", errors="ignore")
+    for name in ("contact", "void", "lithium"):
+        for key in {name, f"{name}_err"} & {str(n) for n in maps.data_vars}:
+            maps[key] = maps[key].where(known).transpose(*maps[key].dims).assign_attrs(maps[key].attrs)
+    doubt = xr.where(known, 0, int(Flag.POOR_FIT)).astype(maps["flag"].dtype)
+    maps["flag"] = (maps["flag"] | doubt).transpose(*maps["flag"].dims).assign_attrs(maps["flag"].attrs)
+    return result, maps
 
 
 def over_time(parts: list[xr.Dataset], time: np.ndarray) -> xr.Dataset:
@@ -185,7 +209,8 @@ def in_time(
 def look_at(job: Run, result: xr.Dataset) -> None:
     if not bool((result["reliable"] == 1).all()):
         job.notes.append(
-            "tomography: contact and voids are not reliable: lithium and void are too alike (see flags)"
+            "tomography: no contact, voids and lithium where lithium and void are too alike (flagged): "
+            "check the electrolyte's formula, or delta_beta"
         )
     apart = (
         float(np.nanmax(result["centre_apart"].values)) if np.isfinite(result["centre_apart"]).any() else 0.0

@@ -120,7 +120,10 @@ def changes(maps: xr.Dataset) -> xr.Dataset:
     inside = maps["used"].isel(time=0).astype(bool)
     count = float(inside.sum())
     change = maps["contact"].diff("time", label="upper").where(inside).rename(time="interval")
-    gained, lost = (change.where(s * change > 0, 0).sum(("y", "x")) * s / count for s in (1, -1))
+    known = change.notnull().any(("y", "x"))
+    gained, lost = (
+        (change.where(s * change > 0, 0).sum(("y", "x")) * s / count).where(known) for s in (1, -1)
+    )
     return xr.Dataset(
         {
             "change": change.assign_attrs(units="1", long_name="contact gained (1), lost (-1)"),

@@ -77,6 +77,7 @@ def experiment_text(cell: SymmetricCell, layout: Layout) -> str:
         f"clock_offset_s = {cell.clock_offset_s}         # cycler clock minus detector clock", "",
         "[tomography]", f"scans = {json.dumps(SCANS[layout])}", f"voxel_um = {cell.voxel_um}",
         f"energy_keV = {cell.energy_keV}", f"distance_mm = {cell.distance_mm}",
+        f'electrolyte = "{solid}"',
         f'row_0 = "{cell.row_0}"             # of the images, along the stack', "",
     ]  # fmt: skip
     return "\n".join(lines)
