@@ -64,6 +64,16 @@ def test_a_damaged_number_is_one_clear_error(tmp_path):
         impedance(path)
 
 
+@pytest.mark.parametrize("damaged", ["0,0", "1e-30,0", "1e30,1"])
+def test_an_impedance_that_cannot_be_is_left_out(tmp_path, damaged):
+    rows = [f"{f:.12g},{z.real:.12g},{z.imag:.12g}" for f, z in zip(F, Z, strict=True)]
+    rows[-1] = f"{rows[-1].split(',')[0]},{damaged}"
+    path = tmp_path / "a.csv"
+    path.write_text("freq/Hz,Zre,Zim\n" + "\n".join(rows))
+    (spectrum,) = impedance(path)
+    np.testing.assert_allclose(spectrum.frequency, F[:-1])
+
+
 @pytest.mark.parametrize("damaged", ["1e-320", "1e300", "-5", "inf"])
 def test_a_frequency_that_cannot_be_is_left_out(tmp_path, damaged):
     rows = [f"{f:.12g},{z.real:.12g},{z.imag:.12g}" for f, z in zip(F, Z, strict=True)]

@@ -133,6 +133,8 @@ def fit_circuit(
     frequency = spectrum["frequency"].values.astype(float)
     z = spectrum["z_re"].values + 1j * spectrum["z_im"].values
     good = np.isfinite(z) & (frequency > 0)
+    if z_err is None and weight == "modulus":
+        good &= z != 0  # of no weight
     sigma = z_err if z_err is not None else (np.abs(z) if weight == "modulus" else np.ones(len(z)))
     f, target, sigma = frequency[good], z[good], np.broadcast_to(sigma, len(z))[good]
     exponent = np.array([bool(re.fullmatch(r"CPE\d+_1", n)) for n in names])
@@ -146,6 +148,13 @@ def fit_circuit(
 
     begin = np.where(exponent, np.clip(start, 0.05, 0.999), np.log(np.asarray(start, float)))
     low, high = np.where(exponent, 0.0, -np.inf), np.where(exponent, 1.0, np.inf)
+    with np.errstate(all="ignore"):
+        possible = bool(good.any()) and np.isfinite(residual(begin)).all()
+    if not possible:
+        raise InputError(
+            "impedances that no circuit has: the fit has no finite start", where=f"circuit {circuit}",
+            fix="Look at the numbers of the file, and whether the columns are those of an impedance.",
+        )  # fmt: skip
     found = least_squares(
         residual, begin, bounds=(low, high), x_scale="jac", xtol=tolerance, ftol=tolerance, gtol=tolerance,
         max_nfev=evaluations,

@@ -38,7 +38,7 @@ class Columns:
 
 
 #: what no instrument measures is a damaged number: its row is left out
-POSSIBLE_HZ, POSSIBLE_OHM = (1e-9, 1e12), 1e15
+POSSIBLE_HZ, POSSIBLE_OHM = (1e-9, 1e12), (1e-15, 1e15)
 
 
 @reads("this spectrum")
@@ -58,7 +58,8 @@ def impedance(path: str | Path, *, zone: str | None = None) -> list[xr.Dataset]:
     low, high = POSSIBLE_HZ
     with np.errstate(over="ignore", invalid="ignore"):
         used = (columns.frequency >= low) & (columns.frequency <= high)
-        used &= np.abs(columns.z_re) + np.abs(columns.z_im) < POSSIBLE_OHM
+        size = np.abs(columns.z_re) + np.abs(columns.z_im)
+        used &= (size > POSSIBLE_OHM[0]) & (size < POSSIBLE_OHM[1])
     if not used.any():
         raise ReadError(
             "no row with a frequency and an impedance", where=str(path), fix="Was the spectrum measured?"

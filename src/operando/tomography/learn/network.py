@@ -120,17 +120,20 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def half_precision(where: str) -> Any:
-    """A context in which convolutions run in bfloat16, where the machine is faster with it."""
+def half_precision(where: str, *, learning: bool = False) -> Any:
+    """A context in which convolutions run in bfloat16, where the machine is faster with it.
+
+    AVX-512 with BF16 halves the time of a prediction; learning there stays in float32, as on other processors.
+    """
     torch = require_extra("torch", "ml", PURPOSE)
-    fast = where == "cuda" or _amx()
+    fast = where == "cuda" or _has("amx_tile") or (not learning and _has("avx512_bf16"))
     return torch.autocast(where, torch.bfloat16, enabled=fast)
 
 
-def _amx() -> bool:
+def _has(units: str) -> bool:
     import torch
 
-    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    check = getattr(torch.cpu, f"_is_{units}_supported", None)
     return bool(check and check())
 
 

@@ -184,7 +184,7 @@ class _Training:
             image, label, weight = self.train.batch(self.how, rng)
             x = torch.from_numpy(image).to(self.device, memory_format=torch.channels_last)
             y = torch.from_numpy(label).to(self.device)
-            with half_precision(self.device):
+            with half_precision(self.device, learning=True):
                 logits = module(x)
             loss = self._loss(logits.float(), y, torch.from_numpy(weight).to(self.device))
             self.optimizer.zero_grad()
