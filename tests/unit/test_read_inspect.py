@@ -162,3 +162,8 @@ def test_what_the_disk_says_is_told_of_its_file_alone(tmp_path):
 def test_a_file_of_objects_is_not_proposed_to_be_trusted(tmp_path):
     (tmp_path / "a.npy").write_bytes(b"x")
     assert "pickle" not in inspect(tmp_path / "a.npy").why
+    (tmp_path / "a.npy").write_bytes(b"PK\x03\x04" + bytes(60))
+    assert "not a whole .npy file" in inspect(tmp_path / "a.npy").why
+    np.savez(tmp_path / "two.npz", a=[1], b=[2])
+    (tmp_path / "two.npz").rename(tmp_path / "a.npy")
+    assert "several arrays" in inspect(tmp_path / "a.npy").why

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -191,7 +192,9 @@ def array_file(path: Path) -> Inspection:
     """A `.npy` array: as a mask where its values are two, as angles where it is one line of numbers."""
     try:
         held = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        if not isinstance(held, np.ndarray):
+            raise ValueError("several arrays, as numpy.savez writes them")
+    except (ValueError, EOFError, OSError, BadZipFile) as error:
         why = "no plain numbers" if "pickle" in str(error) else error  # numpy proposes what is unsafe
         raise ReadError(
             f"not a whole .npy file ({why})", where=str(path), fix="Save it again with numpy.save."
