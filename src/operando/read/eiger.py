@@ -12,6 +12,7 @@ import numpy as np
 from ..core.errors import ReadError
 from ..core.scan import Scan
 from .hdf5 import Files, natural
+from .hdf5_chunks import values
 from .hdf5_frames import make_frames
 from .virtual import resolve
 
@@ -79,7 +80,7 @@ def value(files: Files, path: str | Path, name: str):
     found = optional(files, path, name)
     if not isinstance(found, h5py.Dataset):
         return None
-    data = found[()]
+    data = values(found)
     if isinstance(data, np.ndarray) and data.size == 1:
         data = data.reshape(-1)[0]
     return data.decode(errors="replace") if isinstance(data, bytes) else data

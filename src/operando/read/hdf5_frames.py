@@ -17,6 +17,7 @@ from ..core.digest import digest as digest_of
 from ..core.errors import ReadError
 from ..core.frames import FrameBlock
 from .hdf5 import Files
+from .hdf5_chunks import values
 from .sources import Source, cut
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class _ByteReader:
 
 
 def load(parts: list[Source], shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
-    """Decode the frames of a chain of sources through HDF5: (n, rows, columns), missing frames dead."""
+    """Decode the frames of a chain of sources: (n, rows, columns), missing frames dead."""
     out = np.empty((sum(source.count for source in parts), *shape), dtype)
     first = 0
     with Files() as files, _ByteReader() as reader:
@@ -157,12 +158,13 @@ def _read_into(files: Files, source: Source, into: np.ndarray) -> None:
     dataset = files.file(source.path or "")[source.dataset]
     try:
         if dataset.ndim == 2:
-            into[0] = dataset[()]
+            into[0] = values(dataset)
         elif dataset.ndim == 3:
-            into[...] = dataset[source.start : source.start + source.count]
+            into[...] = values(dataset, slice(source.start, source.start + source.count))
         else:
             for i in range(source.count):
-                into[i] = dataset[np.unravel_index(source.start + i, source.leading)]
+                at = np.unravel_index(source.start + i, source.leading)
+                into[i] = values(dataset, *(slice(int(k), int(k) + 1) for k in at)).reshape(into.shape[1:])
     except OSError as error:
         raise _undecodable(source, source.start, source.count, error) from error
 

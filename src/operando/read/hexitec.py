@@ -46,11 +46,12 @@ def hexitec_histogram(
     Raises `ReadError` for energies without units, two axes of the energies' length, uneven or unordered energies.
     """
     from .hdf5 import damage_told, open_hdf5
+    from .hdf5_chunks import values as values_of
 
     with damage_told(path), open_hdf5(path) as file:
         stored = find_counts(file, path, dataset, 3)
         axis, values, units = energy_axis(file, stored, path, energy, keV_per_channel)
-        counts = np.moveaxis(stored[()], axis, -1)
+        counts = np.moveaxis(values_of(stored), axis, -1)
         exposure, monitor = number_beside(file, stored, EXPOSURE), number_beside(file, stored, MONITOR)
         name = stored.name
     where = f"{path}::{name}"
@@ -82,11 +83,12 @@ def nexus_spectra(
     `point_0`, `point_1`, ... attrs: `beam_keV`, where the file says its monochromator's energy.
     """
     from .hdf5 import damage_told, open_hdf5
+    from .hdf5_chunks import values as values_of
 
     with damage_told(path), open_hdf5(path) as file:
         stored = find_counts(file, path, dataset, 1)
         axis, values, units = energy_axis(file, stored, path, energy)
-        counts = np.moveaxis(stored[()], axis, -1)
+        counts = np.moveaxis(values_of(stored), axis, -1)
         beam, name = _beam(file, stored), stored.name
     where = f"{path}::{name}"
     keV, turned = ordered(in_keV(values, units, energy_units, where), where)
@@ -117,6 +119,7 @@ def hexitec_frames(
         yield from _binary_frames(Path(path), block, shape)
         return
     from .hdf5 import damage_told, open_hdf5
+    from .hdf5_chunks import values as values_of
 
     with damage_told(path), open_hdf5(path) as file:
         stored = find_counts(file, path, dataset, 3)
@@ -130,7 +133,7 @@ def hexitec_frames(
                 where=str(path), fix="Read it with hexitec_histogram.",
             )  # fmt: skip
         for start in range(0, stored.shape[0], block):
-            yield stored[start : start + block]
+            yield values_of(stored, slice(start, start + block))
 
 
 def _binary_frames(path: Path, block: int, shape: tuple[int, int]) -> Iterator[np.ndarray]:

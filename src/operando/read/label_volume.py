@@ -52,6 +52,7 @@ def _hdf5(path: Path, dataset: str | None) -> tuple[np.ndarray, dict, np.ndarray
     import h5py
 
     from .hdf5 import damage_told, open_hdf5
+    from .hdf5_chunks import values
 
     with damage_told(path), open_hdf5(path) as file:
         three: list[str] = []
@@ -62,7 +63,7 @@ def _hdf5(path: Path, dataset: str | None) -> tuple[np.ndarray, dict, np.ndarray
                             fix="Name the dataset.")  # fmt: skip
         stored = file[name]
         z = stored.parent.get("z")
-        return stored[()], dict(stored.attrs), None if z is None else np.asarray(z[()], float)
+        return values(stored), dict(stored.attrs), None if z is None else np.asarray(z[()], float)
 
 
 def _tiff(path: Path) -> tuple[np.ndarray, dict, None]:

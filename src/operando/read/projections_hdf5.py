@@ -13,6 +13,7 @@ from ..core.digest import digest as digest_of
 from ..core.errors import ReadError
 from .eiger import optional, parse_time, value
 from .hdf5 import Files, damage_told
+from .hdf5_chunks import values
 
 LENGTHS_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0, "µm": 1.0, "nm": 1e-3}
 ENERGIES_KEV = {"kev": 1.0, "ev": 1e-3, "mev": 1e3}
@@ -50,7 +51,7 @@ def _gather(data, numbers: np.ndarray, rows: slice, dtype: np.dtype) -> np.ndarr
     for run in np.split(np.arange(len(numbers)), breaks):
         if len(run):
             first = int(numbers[run[0]])
-            data.read_direct(out, np.s_[first : first + len(run), start:stop], np.s_[run[0] : run[-1] + 1])
+            out[run[0] : run[-1] + 1] = values(data, slice(first, first + len(run)), slice(start, stop))
     return out
 
 

@@ -102,6 +102,7 @@ def _hdf5(path: Path) -> VolumeFile:
     import h5py
 
     from .hdf5 import damage_told, open_hdf5
+    from .hdf5_chunks import values
 
     with damage_told(path), open_hdf5(path) as file:
         found: list[str] = []
@@ -112,7 +113,7 @@ def _hdf5(path: Path) -> VolumeFile:
 
     def planes(start: int, end: int) -> np.ndarray:
         with damage_told(path), open_hdf5(path) as file:
-            return file[name][start:end]
+            return values(file[name], slice(start, end))
 
     return VolumeFile(path, shape, _numeric(dtype, path), planes, voxel)
 
