@@ -67,12 +67,10 @@ def _all_twins(terminal, folder: Path, seed: int) -> Path:
                 _simulate_other(terminal, part, "demo", partial, seed, "", {})
             partial.rename(folder / part)
         terminal.say("twin", str(folder / part))
-    model = {
-        "family": "perp",
-        "steps": [{"hold": 4.3, "hours": 2.3}],
-        "conductivity_S_per_cm": 1.25e-6,
-        "blur_um": 2.5,
-    }
+    model = {  # what the twin is: lithium in every site at first, phases even, a front some um wide
+        "family": "perp", "steps": "record", "start_x": 1.0, "diffusivity_poor": 8e-12, "diffusivity_rich": 3e-12,
+        "blur_um": 1.8,
+    }  # fmt: skip
     file = folder / "experiment.toml"
     file.write_text(joined(folder, ALL, "Three twins: film, symmetric cell, coin cell", film_model=model))
     return file

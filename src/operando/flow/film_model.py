@@ -12,6 +12,7 @@ from operando import models
 from operando.core.errors import ExperimentError
 from operando.echem import Clock
 
+from .mean_parameter import mean_parameter, with_hidden_phase
 from .sections.film_model import FilmModelSection, StepSection
 
 if TYPE_CHECKING:
@@ -42,52 +43,119 @@ def film_model(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
         exchange_A_per_m2=section.exchange_A_per_m2,
         columns=None if section.spread is None else models.Columns(section.spread),
     )  # fmt: skip
-    film = models.simulate_film(cell, [_step(one) for one in section.steps])
-    measured = _measured(lithium, section.family)
+    if section.steps == "record":
+        steps = [_recorded(job, groups, table, begins)]
+    else:
+        steps = [_step(one) for one in section.steps]
+    film = models.simulate_film(cell, steps)
+    measured = _measured(groups, section.family)
     rows = groups["xrd"]["row_time"].sortby("z").transpose("time", "z").values - begins
     before = np.where(rows < 0, 0.0, rows)  # before the charge the film is as at its start
     seen = models.film_on_grid(
         film, measured["z"].values, before, substrate_um=height, blur_um=section.blur_um
     )
-    seen = seen.assign_coords(time=measured["time"])
-    compared = models.compare_profiles(measured, seen)
+    compared = _compared(measured, seen.assign_coords(time=measured["time"]), lithium)
     groups["model/film"] = film.assign_coords(time=film["time"] + begins)
     groups["model/film"]["time"].attrs = {"units": "s", "long_name": "time since the first frame"}
-    groups["model/film/compare"] = compared.assign(measured_err=measured["x_li_err"]).assign_attrs(
-        compared.attrs | {"family": section.family, "start_s": begins}
+    groups["model/film/compare"] = compared.assign_attrs(
+        compared.attrs | {"family": section.family, "start_s": begins, "ended": str(film.attrs["ended"][-1])}
     )
-    job.listener.say(
-        "model", f"film electrode: reduced chi-square {float(compared['goodness']):.3g} of the profiles"
-    )
+    goodness = float(compared["goodness"])
+    job.listener.say("model", f"film electrode: reduced chi-square {goodness:.3g} of the profiles")
+    if "cannot follow" in film.attrs["ended"][-1]:
+        job.notes.append(f"film_model: {film.attrs['ended'][-1]}; later maps are not compared")
 
 
-def _measured(lithium: xr.Dataset, family: str) -> xr.Dataset:
-    """Mean profile over the columns; its error without that of the calibration, which all points share."""
-    one = lithium.sel(family=family).sortby("z")
-    data = xr.Dataset({"x_li": one["x_li"], "x_li_err": one["x_li_err_fit"], "x_li_flag": one["x_li_flag"]})
-    return models.mean_profiles(data)
+def _measured(groups: dict[str, xr.Dataset], family: str) -> xr.Dataset:
+    """Mean lattice parameter over the columns, by depth: its error is even, that of x is not where c hardly tells x."""
+    ring, name = (str(groups["lithium"].attrs[key]) for key in ("ring", "parameter"))
+    told = with_hidden_phase(mean_parameter(groups, ring), groups.get(f"xrd/{ring}/phases"))
+    one = told.sel(family=family).sortby("z")
+    data = xr.Dataset({name: one[name], f"{name}_err": one[f"{name}_err"], f"{name}_flag": one["flag"]})
+    return models.mean_profiles(data, name=name)
+
+
+def _compared(measured: xr.Dataset, seen: xr.Dataset, lithium: xr.Dataset) -> xr.Dataset:
+    """Residuals in the lattice parameter, which is what was measured; both profiles as Li content beside them.
+
+    Points that say nothing of the charge (x beyond the calibration) count as all others do: to leave them out would
+    leave those on one side out.
+    """
+    name = str(lithium.attrs["parameter"])
+    anchors = lithium["anchor_x"].values, lithium["anchor_parameter"].values
+    there = _continued(seen["x_li"], *anchors)
+    found = models.compare_profiles(measured, seen.assign({name: there}), name=name)
+    error = measured[f"{name}_err"]
+    x = {
+        "x_measured": _continued(measured[name], *anchors[::-1]),
+        "x_modelled": _continued(found["modelled"], *anchors[::-1]),
+        "x_measured_err": 0.5 * abs(
+            _continued(measured[name] + error, *anchors[::-1]) - _continued(measured[name] - error, *anchors[::-1])
+        ),
+    }  # fmt: skip
+    units = {key: value.assign_attrs(units="1") for key, value in x.items()}
+    return found.assign(measured_err=error, **units).assign_attrs(found.attrs | {"parameter": name})
+
+
+def _continued(values: xr.DataArray, at: np.ndarray, of: np.ndarray) -> xr.DataArray:
+    """Piecewise linear through the points (at, of), the outer pieces continued."""
+    order = np.argsort(at)
+    at, of = at[order], of[order]
+    piece = np.clip(np.searchsorted(at, values.values) - 1, 0, len(at) - 2)
+    slope = np.diff(of)[piece] / np.diff(at)[piece]
+    return values.copy(data=of[piece] + slope * (values.values - at[piece]))
 
 
 def _start(section: FilmModelSection, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> float:
     """When the first step begins, s since the first frame: as stated, or the first current of the record."""
     if section.start_s is not None:
         return section.start_s
-    clock = groups.get("clock", xr.Dataset())
-    if table is not None and "utc" in clock and np.isfinite(table["utc"].values).all():
+    since = _since_first_frame(groups, table)
+    if table is not None and since is not None:
         current = np.abs(table["current"].values)
-        on = table["utc"].values[current > ONSET * np.nanmax(current)]
+        on = since[current > ONSET * np.nanmax(current)]
         if len(on):
-            told = {
-                key: float(clock.attrs.get(f"clock_{key}", 0.0))
-                for key in ("offset_s", "drift", "reference_utc")
-            }
-            stated = Clock(told["offset_s"], 0.0, told["drift"], reference_utc=told["reference_utc"])
-            first = datetime.fromisoformat(groups["xrd"].attrs["epoch"]).timestamp()
-            return float(stated.to_detector(np.array([on.min()]))[0] - first)
+            return float(on.min())
     raise ExperimentError(
         "nothing tells when the charge begins", where="film_model",
         fix="Give start_s, in seconds since the first frame, or a [cycler] with an absolute clock.",
     )  # fmt: skip
+
+
+def _since_first_frame(groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> np.ndarray | None:
+    """Times of the records on the detector's clock, s since the first frame; None without a common clock."""
+    clock = groups.get("clock", xr.Dataset())
+    if table is None or "utc" not in clock or not np.isfinite(table["utc"].values).all():
+        return None
+    told = {
+        key: float(clock.attrs.get(f"clock_{key}", 0.0)) for key in ("offset_s", "drift", "reference_utc")
+    }
+    stated = Clock(told["offset_s"], 0.0, told["drift"], reference_utc=told["reference_utc"])
+    return (
+        stated.to_detector(table["utc"].values)
+        - datetime.fromisoformat(groups["xrd"].attrs["epoch"]).timestamp()
+    )
+
+
+def _recorded(
+    job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None, begins: float
+) -> models.Follow:
+    """The current of the record from `begins` on, per area. Raises `ExperimentError` without record, clock or area."""
+    since, cell = _since_first_frame(groups, table), job.experiment.cell
+    if table is None or since is None or cell is None:
+        raise ExperimentError(
+            'steps = "record" needs the area of [cell], and a [cycler] on the clock of the maps',
+            where="film_model.steps", fix="Give them, or write the steps: [{ hold = 4.3, hours = 2.3 }].",
+        )  # fmt: skip
+    current = 1e3 * table["current"].values / cell.area_cm2
+    good = (since >= begins) & np.isfinite(current)
+    at, first = np.unique(since[good], return_index=True)
+    if len(at) < 2:
+        raise ExperimentError(
+            "the record holds no current after the charge begins", where="film_model.steps",
+            fix="Check start_s and the clock offset.",
+        )  # fmt: skip
+    return models.Follow(at - begins, current[good][first])
 
 
 def _film(job: Run, section: FilmModelSection) -> tuple[float, float]:

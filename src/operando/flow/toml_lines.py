@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import typing
 
 from pydantic import BaseModel, ValidationError
 
@@ -57,9 +58,11 @@ def _inside(text: str, start: int, loc: Location) -> int:
 def describe(error: ValidationError, model: type[BaseModel]) -> tuple[str, Location, str]:
     """What is wrong (one sentence), where in the data, and what to do, for the first error found.
 
-    A misspelt key comes before the key that is then missing.
+    A misspelt key comes before the key that is then missing; what a list holds before that it could be a word.
     """
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    first = min(
+        error.errors(), key=lambda found: (found["type"] != "extra_forbidden", _of_another_kind(found))
+    )
     loc: Location = tuple(part for part in first["loc"] if not _is_branch(part))
     key = ".".join(map(str, loc))
     if first["type"] == "extra_forbidden":
@@ -87,6 +90,11 @@ def describe(error: ValidationError, model: type[BaseModel]) -> tuple[str, Locat
     return (f"{key}: {message}{shown}" if key else message), loc, fix
 
 
+def _of_another_kind(found) -> bool:
+    """Whether an error says of a table or list that it is not one of some words."""
+    return found["type"] == "literal_error" and isinstance(found.get("input"), (list, dict))
+
+
 def _is_branch(part: int | str) -> bool:
     """pydantic puts the tried member of a union into the location: that is no key of the file."""
     return isinstance(part, str) and (
@@ -94,18 +102,22 @@ def _is_branch(part: int | str) -> bool:
     )
 
 
-def _fields(model: type[BaseModel], loc: Location) -> list[str]:
-    import typing
+def _models(kind: object):
+    """The tables that a type may hold, however deep in unions and lists."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for inner in typing.get_args(kind):
+        yield from _models(inner)
 
+
+def _fields(model: type[BaseModel], loc: Location) -> list[str]:
     current: object = model
     for part in _named(loc):
         if isinstance(current, type) and issubclass(current, BaseModel):
             if part not in current.model_fields:
                 return []
             current = current.model_fields[part].annotation
-        members = list(typing.get_args(current))
-        models = [m for m in (*members, current) if isinstance(m, type) and issubclass(m, BaseModel)]
-        current = models[0] if models else current
+        current = next(_models(current), current)
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
 
 

@@ -10,7 +10,8 @@ _HOME = {
     "inverse_cells": ["film_predictor", "symmetric_predictor", "fit_symmetric_maps"],
     "compare": ["compare_profiles", "compare_series", "contact_scenarios", "mean_profiles"],
     "conventions": ["areal_current", "c_rate"],
-    "film_electrode": ["FilmCell", "DriftDiffusion", "Columns", "Hold", "Drive", "Rest", "simulate_film"],
+    "film_electrode": ["simulate_film"],
+    "film_electrode_cell": ["FilmCell", "DriftDiffusion", "Columns", "Hold", "Drive", "Rest", "Follow"],
     "film_electrode_ocv": ["OpenCircuit", "open_circuit", "lco_open_circuit", "Diffusion"],
     "film_electrode_profiles": ["film_on_grid"],
     "grain_selection": [

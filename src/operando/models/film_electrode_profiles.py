@@ -11,7 +11,7 @@ from operando.core.errors import InputError
 from operando.core.flags import Flag, flag_variable
 from operando.core.units import FARADAY_C_PER_MOL, LI_MOLAR_VOLUME_CM3_PER_MOL
 
-from .film_electrode import SURFACE_UM, FilmCell
+from .film_electrode_cell import SURFACE_UM, FilmCell
 
 
 def describe_film(cell: FilmCell, raw: dict[str, Any]) -> xr.Dataset:

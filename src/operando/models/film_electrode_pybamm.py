@@ -10,8 +10,9 @@ import numpy as np
 from operando.core.errors import InputError, OperandoError, require_extra
 from operando.core.units import FARADAY_C_PER_MOL, GAS_CONSTANT_J_PER_MOL_K
 
-from .film_electrode import SURFACE_UM, Drive, FilmCell, Hold, Rest, Step
+from .film_electrode_cell import SURFACE_UM, Drive, FilmCell, Hold, Rest
 from .film_electrode_ocv import OpenCircuit
+from .film_electrode_record import Piece
 
 #: exchange current never falls below this share of its largest value: keeps the logarithm finite at x = 0 and 1
 FLOOR = 0.02
@@ -20,20 +21,21 @@ _NEVER = 1e9
 INTERPOLATOR = "linear"
 
 
-def run(
-    cell: FilmCell, steps: Sequence[Step], cells: int, rtol: float, atol: float, points: int
-) -> dict[str, Any]:
+def run(cell: FilmCell, pieces: Sequence[Piece], cells: int, rtol: float, atol: float) -> dict[str, Any]:
     """Arrays of all steps joined: time, x (column, z, time), surface, current (A/m2), voltage, charge (C/m2), step."""
     pybamm = require_extra("pybamm", "models", "the film model")
     pybamm.set_logging_level("ERROR")
     model = FilmModel(cell, cells, pybamm)
     solver = pybamm.IDAKLUSolver(rtol=rtol, atol=atol, options={"silence_sundials_errors": True})
     parts, ended, state = [], [], None
-    for number, step in enumerate(steps):
-        where = f"simulate_film, step {number + 1} ({type(step).__name__})"
-        state = _advance(solver, model, state, step, points, where, pybamm)
-        parts.append(model.arrays(state, number))
-        ended.append(_why(state, step, cell, parts[-1], where))
+    for one in pieces:
+        where = f"simulate_film, step {one.number + 1} ({type(one.step).__name__})"
+        state = _advance(solver, model, state, one.step, one.points, where, pybamm)
+        parts.append(model.arrays(state, one.number))
+        if one.recorded and "final time" not in str(state.termination):
+            ended.append(f"the model cannot follow the record any further ({_limit(state)})")
+            break
+        ended.append(_why(state, one.step, cell, parts[-1], where))
     joined = {
         name: np.concatenate([_later(part, parts, i)[name] for i, part in enumerate(parts)], axis=-1)
         for name in parts[0]
@@ -47,7 +49,7 @@ def _later(part: dict, parts: list[dict], number: int) -> dict:
     return {**part, "time": part["time"] + start}
 
 
-def _advance(solver, model: FilmModel, state, step: Step, points: int, where: str, pybamm):
+def _advance(solver, model: FilmModel, state, step: Hold | Drive | Rest, points: int, where: str, pybamm):
     seconds = step.hours * 3600
     times = np.linspace(0, seconds, points)
     try:
@@ -67,7 +69,13 @@ def _advance(solver, model: FilmModel, state, step: Step, points: int, where: st
         ) from error  # fmt: skip
 
 
-def _why(state, step: Step, cell: FilmCell, part: dict, where: str) -> str:
+def _limit(state) -> str:
+    """What stopped a step before its time, in words."""
+    said = str(state.termination)
+    return "its surface is full or empty of lithium" if "OCV" in said else said.removeprefix("event: ")
+
+
+def _why(state, step: Hold | Drive | Rest, cell: FilmCell, part: dict, where: str) -> str:
     said = str(state.termination)
     if "OCV" in said:
         raise InputError(
@@ -216,7 +224,7 @@ class FilmModel:
         self.last_voltage = float(state["V"].entries[-1])
         self.model.set_initial_conditions_from(state, inplace=True)
 
-    def inputs(self, step: Step) -> dict[str, float]:
+    def inputs(self, step: Hold | Drive | Rest) -> dict[str, float]:
         """Values of the control and of the limits for a step."""
         given = {"hold": 0.0, "volt": 0.0, "ampere": 0.0, "sign": 1.0, "limit": _NEVER, "least": -_NEVER,
                  "direction": 1.0}  # fmt: skip

@@ -9,7 +9,8 @@ import xarray as xr
 
 from operando.core.errors import InputError
 
-from .film_electrode import FilmCell, Step, simulate_film
+from .film_electrode import simulate_film
+from .film_electrode_cell import FilmCell, Step
 from .film_electrode_ocv import Diffusion
 from .film_electrode_profiles import film_on_grid
 from .inverse import Measured, Model, Parameter, fit_parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -33,7 +33,7 @@ class FilmModelSection(Section):
     """The model is put on the grid of the maps, never the maps on the model's. Thickness is that of the layer."""
 
     family: Word
-    steps: Annotated[list[StepSection], Field(min_length=1)]
+    steps: Literal["record"] | Annotated[list[StepSection], Field(min_length=1)]
     start_s: Number | None = None
     substrate_um: Number | None = None
     film_um: Positive | None = None

@@ -9,12 +9,15 @@ import xarray as xr
 
 from operando.show.figures import models as figures
 from operando.show.figures import selection
-from operando.show.text import number
+from operando.show.text import number, plural
 
 from .chapter import Chapter
 
 if TYPE_CHECKING:
     from operando.flow.results import Results
+
+#: a reduced chi-square over this is more than counting noise
+WORSE_THAN_NOISE = 1.5
 
 
 def chapter(results: Results) -> Chapter | None:
@@ -25,7 +28,7 @@ def chapter(results: Results) -> Chapter | None:
         if name in groups:
             add(found, groups[name])
     if "model/film/compare" in groups:
-        _compared(found, groups["model/film/compare"])
+        _compared(found, groups["model/film/compare"], groups["model/film"])
     if "model/grain_selection/scan" in groups:
         _selection(found, groups)
     if "model/phase_field/film" in groups:
@@ -124,10 +127,40 @@ def _interlayer(found: Chapter, groups: dict[str, xr.Dataset]) -> None:
     found.figures.append(selection.interlayer(modulus, texture))
 
 
-def _compared(found: Chapter, data: xr.Dataset) -> None:
+def _compared(found: Chapter, data: xr.Dataset, film: xr.Dataset) -> None:
     found.findings.append(
         f"Measured and modelled profiles of {data.attrs.get('family', 'the family')} differ by a reduced chi-square of "
-        f"{number(float(data['goodness']))} over {int(data['dof']):,} points; the largest residual is "
-        f"{number(float(data['worst']))} σ."
+        f"{number(float(data['goodness']))} over {int(data['dof']):,} points (1 is counting noise alone); the largest "
+        f"residual is {number(float(data['worst']))} σ."
     )
+    found.findings += _misfit(data, film)
     found.figures.append(figures.film_compared(data))
+    if str(data.attrs.get("ended", "time")) != "time":
+        found.doubts.append(f"Film model: {data.attrs['ended']}.")
+
+
+def _misfit(data: xr.Dataset, film: xr.Dataset) -> list[str]:
+    """Where the model does not fit, and what that says: with two phases in the film, and without."""
+    residual = data["residual"].transpose("time", "z").values
+    near = film["front"].sel(time=data["time"].values, method="nearest").values if "front" in film else np.nan
+    two = np.isfinite(near) & np.ones(len(residual), bool)
+    told = []
+    for which, words, why in (
+        (two, "with two phases in the film", "the front of the model is sharper, or moves otherwise, than the measured "
+         "one: its width is no part of the model, and blur_um only stands for the beam"),
+        (~two, "with one phase", "the mean content is not that of the model: start_x, the steps or the sites do not "
+         "agree with the charge that passed"),
+    ):  # fmt: skip
+        part = residual[which]
+        good = np.isfinite(part)
+        if not good.any():
+            continue
+        chi = float((part[good] ** 2).mean())
+        off = (data["x_measured"] - data["x_modelled"]).transpose("time", "z").values[which][good]
+        maps = plural(int(good.any(1).sum()), "map")
+        verdict = f": {why}" if chi > WORSE_THAN_NOISE else ", as counting noise would"
+        told.append(
+            f"In {maps} {words} it is {number(chi, 2)}{verdict} (x measured less modelled: "
+            f"{number(float(off.mean()), 2)} on average)."
+        )
+    return told

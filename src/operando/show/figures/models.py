@@ -50,7 +50,7 @@ def film_record(data: xr.Dataset) -> Exhibit:
     ]
     return Exhibit(
         "film-record", "Voltage, current and capacity of the model",
-        "Charge at constant voltage, discharge at constant current, rest. Current is positive on charge.",
+        "Current is positive on charge.",
         "Modelled voltage, current density and capacity against time.", figure,
         data[names].to_dataframe().reset_index(),
     )  # fmt: skip
@@ -148,15 +148,21 @@ def film_compared(data: xr.Dataset) -> Exhibit:
         axes = panel(figure, 0.7 + 1.68 * k, 2.75, 1.5, 1.55)
         one = data.isel(time=i)
         axes.errorbar(
-            z, one["measured"].values, one["measured_err"].values, fmt="o", ms=2.2, color=SERIES[0], lw=0.6
+            z,
+            one["x_measured"].values,
+            one["x_measured_err"].values,
+            fmt="o",
+            ms=2.2,
+            color=SERIES[0],
+            lw=0.6,
         )
-        axes.plot(z, one["modelled"].values, color=SERIES[1], lw=1.1)
+        axes.plot(z, one["x_modelled"].values, color=SERIES[1], lw=1.1)
         axes.set_title(f"{float(one['time']) / per:.3g} {unit}", fontsize=7)
         axes.set(xlabel="z / µm", ylim=(0.35, 1.05), xlim=(seen.min() - 2, seen.max() + 2))
         axes.tick_params(labelleft=k == 0)
         if k == 0:
             axes.set_ylabel("x")
-    names = ["measured", "measured_err", "modelled", "residual"]
+    names = ["x_measured", "x_measured_err", "x_modelled", "measured", "measured_err", "modelled", "residual"]
     axes = panel(figure, 0.7, 0.5, 5.6, 1.6)
     shown = np.ma.masked_invalid(data["residual"].transpose("z", "time").values)
     span = max(5.0, float(np.nanpercentile(np.abs(shown.filled(np.nan)), 95)))
@@ -169,11 +175,10 @@ def film_compared(data: xr.Dataset) -> Exhibit:
     bar.set_label("(measured − modelled) / σ")
     return Exhibit(
         "film-compared", "Measured and modelled lithium content",
-        "Above: mean over the columns (points, 1σ without the error that the calibration gives to all alike) and "
-        "the model on "
-        "the same grid (line). Below: residuals in units of that error. A front that the image shows wider than "
-        "the model is "
-        "not explained by it.",
+        "Above: x from the mean lattice parameter of each row (points, 1σ without the error that the calibration gives "
+        f"to all alike) and the model on the same grid (line). Below: residuals of {data.attrs['parameter']}, the "
+        "lattice parameter itself, in units of its error: where it hardly depends on x, x looks worse than it agrees. "
+        "A front that the image shows wider than the model is not explained by it.",
         "Measured and modelled profiles with residuals.", figure,
         data[names].to_dataframe().reset_index(),
     )  # fmt: skip
