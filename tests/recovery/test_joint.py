@@ -1,5 +1,6 @@
 """Techniques on one time axis: what goes together, and what only drifts."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from operando.flow.joint import joint
 from operando.flow.results import Results
 from operando.flow.series import host_umol_per_cm2, zeros
 from operando.show.chapters.joint import chapter
+from operando.show.chapters.record import record_told
 
 
 def one(name, technique, time, value):
@@ -229,6 +231,57 @@ def test_techniques_of_another_cell_stay_out():
     assert "joint/Compton/x by Compton" in both
 
 
+def symmetric(rng, scans=14):
+    """Scans of a symmetric cell: the polarisation goes as one over the contact of the top."""
+    share = 1 - 0.5 * rng.random(scans)
+    voltage = np.where(np.arange(scans) % 2, -1, 1) * 0.02 / share
+    return xr.Dataset(
+        {"contact_share": (("time", "electrode"), np.stack([share, np.full(scans, 0.9)], 1), {"units": "1"}),
+         "contact_share_err": (("time", "electrode"), np.full((scans, 2), 0.03)),
+         "voltage": ("time", voltage, {"units": "V"}), "cell_current": ("time", np.sign(voltage), {"units": "A"})},
+        coords={"time": ("time", np.arange(scans) * 600.0, {"units": "s"}), "electrode": ["top", "bottom"]},
+        attrs={"epoch": "2026-01-01T00:00:00+00:00"})  # fmt: skip
+
+
+def test_a_technique_with_a_record_of_its_own_is_laid_beside_that_record_alone():
+    """Contact against polarisation of the tomography cell beside the film's relations; no pair across the two cells."""
+    rng = np.random.default_rng(2)
+    groups = film(rng) | {"tomography": symmetric(rng), "tomography/record": xr.Dataset()}
+    told = {
+        "cycler": {"file": "film.csv"},
+        "tomography": {"cycler": {"file": "ct/cell.csv", "clock_offset_s": 12.5}},
+    }
+    joint(SimpleNamespace(experiment=SimpleNamespace(model_dump=lambda mode: told)), groups)
+    pairs = [str(p) for name in ("joint/asked", "joint/correlation") for p in groups[name]["pair"].values]
+    assert "contact share top · polarisation" in pairs
+    assert "Li of the charge · Li that lifts the collector" in pairs
+    of_tomography = ("contact", "polarisation", "tomography")
+    for pair in pairs:
+        assert len({any(word in name for word in of_tomography) for name in pair.split(" · ")}) == 1, pair
+    asked = groups["joint/asked"]
+    one_ = asked.isel(pair=[str(p) for p in asked["pair"].values].index("contact share top · polarisation"))
+    assert float(one_["correlation"]) < -0.95
+    assert (
+        groups["joint/cycler of tomography/polarisation"]["time"].values[0] == 0
+    )  # since its own first scan
+    assert groups["joint/cycler/current"]["value"].attrs.get("cell") is None  # the film's
+    page = chapter(Results("two cells", told, groups))
+    assert [one.name for one in page.figures] == ["together", "together-tomography", "together-asked"]
+    assert set(page.figures[1].table["technique"]) == {"tomography", "cycler of tomography"}
+    assert record_told(Results("", told, groups), "tomography", "Tomography") == [
+        "Tomography: another record than that of the cell, cell.csv (clock offset 12.5 s)."
+    ]
+
+
+def test_the_contact_of_the_experiments_own_cell_goes_with_its_polarisation():
+    """A run with one cell and one cycler has a clock of the scans; the polarisation is told none the less."""
+    rng = np.random.default_rng(2)
+    scans = symmetric(rng)
+    groups = {"tomography": scans, "clock": scans[["voltage"]], "echem": xr.Dataset()}
+    joint(None, groups)
+    assert "contact share top · polarisation" in groups["joint/asked"]["pair"].values
+
+
 def test_the_amount_of_host_is_that_of_its_cell():
     told = {"xrd": {"rings": [{"name": "LCO003", "phase": "LiCoO2"}]},
             "phases": {"LiCoO2": {"a": 2.816, "c": 14.05, "spacegroup": "R-3m"}},
@@ -240,23 +293,41 @@ def test_the_amount_of_host_is_that_of_its_cell():
 
 
 def test_the_record_is_not_given_to_a_technique_of_another_cell(tmp_path, monkeypatch):
-    """A run hands the cycler's table to the techniques of its cell, and None to one that says `other_cell`."""
+    """A run hands the cycler's table to the techniques of its cell, none to one that says `other_cell`, its own to one
+    that has one; each with the clock of that record."""
     import sys
 
     from operando.flow import job
 
     given = []
-    recipe = SimpleNamespace(take=lambda run, groups, table: given.append(table is not None))
+
+    def take(run, groups, table):
+        cycler = run.experiment.cycler
+        known = (
+            (Path(cycler.file).name, table.sizes["record"], cycler.clock_offset_s)
+            if cycler
+            else (None, 0, None)
+        )
+        given.append(known)
+
+    recipe = SimpleNamespace(take=take)
     monkeypatch.setitem(sys.modules, "operando.flow.taken", recipe)
     monkeypatch.setattr(job, "RECIPES", {"tomography": "taken:take"})
     (tmp_path / "scan.h5").touch()
     (tmp_path / "cell.csv").write_text(
         "Test Time / s,Voltage / V,Current / A\n0,3,0\n1,3,0.1\n2,3.1,0.1\n3,3.2,0.1\n"
     )
-    for number, more in enumerate(("", "other_cell = true")):
+    own = 'other_cell = true\ncycler = { file = "own.csv", clock_offset_s = 3.0 }'
+    (tmp_path / "own.csv").write_text(
+        "Test Time / s,Voltage / V,Current / A\n0,0,0\n1,0.1,0.2\n2,0.1,0.2\n3,0.2,0.2\n4,0.2,0.2\n"
+    )
+    for number, more in enumerate(("", "other_cell = true", own)):
         file = tmp_path / f"experiment_{number}.toml"
         file.write_text(
             f'title = "one"\n[cycler]\nfile = "cell.csv"\n[tomography]\nscans = "scan.h5"\n{more}\n'
         )
-        job.run(file, tmp_path / f"run_{number}")
-    assert given == [True, False]
+        _, results = job.run(file, tmp_path / f"run_{number}")
+    assert given == [("cell.csv", 4, 0.0), (None, 0, None), ("own.csv", 5, 3.0)]
+    assert results.groups["tomography/record"].sizes["record"] == 5
+    assert results.groups["echem"].sizes["record"] == 4
+    assert any(name.endswith("own.csv") for name in results.processes[-1].inputs)

@@ -10,6 +10,12 @@ from operando.twin.film import FilmCell, simulate
 
 COIN = """
 title = "coin"
+[cell]
+area_cm2 = 1.5
+layers = [{ name = "NMC", thickness_um = 70.0 }]
+[cycler]
+file = "coin.csv"
+clock_offset_s = 4.0
 [compton]
 energy_keV = 115.0
 pitch_mm = 0.25
@@ -32,6 +38,7 @@ def folder(tmp_path_factory):
     simulate(FilmCell.tiny(maps=1), place / "film")
     (place / "coin").mkdir()
     (place / "coin" / "experiment.toml").write_text(COIN)
+    (place / "coin" / "coin.csv").touch()
     for name in ("ct", "a1", "a2", "a3", "b1", "b2", "b3"):
         (place / "coin" / f"{name}.h5").touch()
     return place
@@ -53,5 +60,9 @@ def test_paths_of_each_part_hold_from_the_common_folder(folder):
     assert experiment.compton.tomogram.file == str(folder / "coin" / "ct.h5")
     assert experiment.compton.states[1].regions[2] == str(folder / "coin" / "b3.h5")
     assert experiment.lithium.ring == "LCO003"
-    assert experiment.compton.other_cell  # the cycler is that of the film
+    assert experiment.compton.separate  # the cycler is that of the film
+    assert experiment.compton.cycler.file == str(folder / "coin" / "coin.csv")
+    assert experiment.compton.cycler.clock_offset_s == 4.0
+    assert experiment.compton.cell.area_cm2 == 1.5
+    assert experiment.cell.area_cm2 == pytest.approx(0.007)
     assert experiment.phases["Ti"].a == pytest.approx(2.951)

@@ -1,11 +1,14 @@
 """Where an image does not tell lithium from void, contact and voids are missing, not plausible."""
 
-import types
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from operando.core import Flag
+from operando.flow.experiment import Experiment
+from operando.flow.own_record import as_seen_by
+from operando.flow.running import Run
 from operando.flow.tomography import formula, where_reliable
 from operando.flow.tomography_series import changes
 
@@ -55,9 +58,15 @@ def test_no_change_is_told_of_contact_that_is_not_known():
 
 
 def test_the_solid_of_another_cell_is_not_taken_from_this_one():
-    layers = [types.SimpleNamespace(name=name) for name in ("LCO", "LiPON", "Li")]
-    for other, name in ((False, "LiPON"), (True, None)):
-        section = types.SimpleNamespace(other_cell=other)
-        cell = types.SimpleNamespace(layers=layers)
-        job = types.SimpleNamespace(experiment=types.SimpleNamespace(tomography=section, cell=cell))
-        assert formula(job) == name
+    layers = [{"name": name, "thickness_um": 1.0} for name in ("LCO", "LiPON", "Li")]
+    own = [{"name": name, "thickness_um": 1.0} for name in ("Li", "Li7La3Zr2O12", "Li")]
+    tomo = {"scans": "a.h5", "energy_keV": 20.0}
+    for more, name in (
+        ({}, "LiPON"), ({"other_cell": True}, None),
+        ({"other_cell": True, "cell": {"area_cm2": 0.1, "layers": own}}, "Li7La3Zr2O12"),
+        ({"cycler": {"file": "own.csv"}}, "LiPON"),  # the same cell in another measurement
+    ):  # fmt: skip
+        told = {"title": "two", "cell": {"area_cm2": 0.007, "layers": layers}, "tomography": tomo | more}
+        job = Run(Path(), Experiment.model_validate(told), None)
+        seen, _ = as_seen_by(job, {"tomography/record": None}, "tomography", None)
+        assert formula(seen) == name

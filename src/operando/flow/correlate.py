@@ -23,6 +23,7 @@ class Series:
     time: np.ndarray
     value: np.ndarray
     error: np.ndarray
+    cell: str = ""  # the technique whose own cell and record this is of; "" for those of the experiment
 
 
 @dataclass(frozen=True)

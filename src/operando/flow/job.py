@@ -16,6 +16,7 @@ from .experiment import load_experiment
 from .input_files import file_digests
 from .joint import joint
 from .notes import grouped
+from .own_record import as_seen_by
 from .results import Process, Results, describe_machine
 from .run_folder import keep_experiment, logged, own_folder, placed, spare_the_experiment
 from .run_lock import locked
@@ -68,10 +69,8 @@ def run(
             asked = getattr(experiment, section)
             if asked is not None:
                 module, _, function = recipe.partition(":")
-                own = (
-                    None if getattr(asked, "other_cell", False) else table
-                )  # the record is of the first cell
-                getattr(import_module(f"operando.flow.{module}"), function)(job, groups, own)
+                seen, record = as_seen_by(job, groups, section, table)
+                getattr(import_module(f"operando.flow.{module}"), function)(seen, groups, record)
         joint(job, groups)
         for note in job.notes:
             log.info("to look at: %s", note)

@@ -46,14 +46,16 @@ SAME = ("current density", "Li *", "momentum ratio (EMR)")
 def joint(job: Run | None, groups: dict[str, xr.Dataset]) -> None:
     """Add `joint/<technique>/<name>` of every series, `joint/asked` (relations of `ASKED`), `joint/correlation`.
 
-    The last holds all pairs of different techniques. Nothing is added where there is but one technique.
+    The last holds all pairs of different techniques of one cell. Nothing is added for a cell with one technique alone.
     """
     experiment = job.experiment.model_dump(mode="json") if job else {}
     found = [s for s in series(groups, experiment) if np.isfinite(s.value).sum() >= 2]
-    if len({s.technique for s in found}) < 2:
+    several = {s.cell for s in found if len({o.technique for o in found if o.cell == s.cell}) > 1}
+    found = [s for s in found if s.cell in several]
+    if not found:
         return
     for one in found:
-        about = {"units": one.units, "long_name": one.name}
+        about = {"units": one.units, "long_name": one.name} | ({"cell": one.cell} if one.cell else {})
         groups[f"joint/{one.technique}/{one.name}"] = xr.Dataset(
             {"value": ("time", one.value, about), "value_err": ("time", one.error, {"units": one.units})},
             coords={"time": ("time", one.time, {"units": "s"})},
@@ -61,14 +63,16 @@ def joint(job: Run | None, groups: dict[str, xr.Dataset]) -> None:
     asked = [(q, *pair) for q in ASKED for pair in _pairs(q, found)]
     groups |= _table("joint/asked", [(a, b) for _, a, b in asked], [q for q, _, _ in asked])
     free = [s for s in found if not any(fnmatch.fnmatchcase(s.name, like) for like in SAME)]
-    groups |= _table(
-        "joint/correlation", [(a, b) for a, b in combinations(free, 2) if a.technique != b.technique]
-    )
+    groups |= _table("joint/correlation", [pair for pair in combinations(free, 2) if _comparable(*pair)])
 
 
 def _pairs(asked: Relation, found: Sequence[Series]) -> list[tuple[Series, Series]]:
     on, of = ([s for s in found if fnmatch.fnmatchcase(s.name, like)] for like in (asked.on, asked.of))
-    return [(a, b) for a, b in product(on, of) if a.technique != b.technique]
+    return [pair for pair in product(on, of) if _comparable(*pair)]
+
+
+def _comparable(a: Series, b: Series) -> bool:
+    return a.cell == b.cell and a.technique != b.technique
 
 
 def _table(

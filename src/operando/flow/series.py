@@ -16,25 +16,47 @@ Groups = dict[str, xr.Dataset]
 AVOGADRO = 6.02214076e23  # per mol
 #: formula units in the cell of a host of that space group (layered oxides)
 HOSTS = {"R-3m": 3}
+POLARISATION = "polarisation"
 XRD, TOMOGRAPHY, COMPTON, CYCLER = "micro-XRD", "tomography", "Compton", "cycler"
 
 
 def series(groups: Groups, experiment: dict[str, Any]) -> Iterator[Series]:
     """What each technique says as one number a time, s since the zero of the first axis there is.
 
-    Techniques that measured another cell are left out: they have no time in common with this one.
+    Techniques that measured another cell without a record of its own are left out; those with one (`cycler` in their
+    section) bear its name as `cell`, and their times are since their own first scan or the start of their own record.
     """
     zero = zeros(groups)
     yield from _cycler(groups)
     yield from _xrd(groups)
     yield from _balance(groups, experiment)
-    other = {name for name in ("tomography", "compton") if (experiment.get(name) or {}).get("other_cell")}
-    if "tomography" in groups and "tomography" not in other:
-        yield from (
-            _moved(one, zero[TOMOGRAPHY]) for one in _tomography(groups["tomography"], "clock" in groups)
-        )
-    if "compton/states" in groups and "compton" not in other:
-        yield from (_moved(one, zero[COMPTON]) for one in _compton(groups["compton/states"]))
+    for section, group, technique, told in (
+        ("tomography", "tomography", TOMOGRAPHY, _tomography), ("compton", "compton/states", COMPTON, _compton),
+    ):  # fmt: skip
+        if group not in groups:
+            continue
+        found = list(told(groups[group]))
+        own = f"{section}/record" in groups
+        if technique == TOMOGRAPHY and (own or "xrd" not in groups):  # the cell of maps is no symmetric one
+            found += _polarisation(groups[group])
+        if own:
+            yield from (_of_own_cell(one, technique) for one in (*found, *_recorded(groups[group])))
+        elif not separate(experiment, section):
+            yield from (_moved(one, zero[technique]) for one in found)
+
+
+def separate(experiment: dict[str, Any], section: str) -> bool:
+    """Whether a technique (a section of plain data) is not under the record of [cycler]."""
+    asked = experiment.get(section) or {}
+    return any(asked.get(name) for name in ("other_cell", "cell", "cycler"))
+
+
+def _of_own_cell(one: Series, technique: str) -> Series:
+    """A series of a technique with a record of its own, on its own time, to be laid beside none of another cell."""
+    if one.technique == technique:
+        return replace(one, cell=technique)
+    name = one.name if one.name == POLARISATION else f"{one.name}, {technique} cell"
+    return replace(one, cell=technique, technique=f"{one.technique} of {technique}", name=name)
 
 
 def zeros(groups: Groups) -> dict[str, float]:
@@ -164,17 +186,26 @@ def _compton(states: xr.Dataset) -> Iterator[Series]:
         yield _plain(states, "emr", COMPTON, "momentum ratio (EMR)")
 
 
-def _tomography(data: xr.Dataset, clocked: bool) -> Iterator[Series]:
+def _recorded(data: xr.Dataset) -> Iterator[Series]:
+    """What a technique's own record said at each of its scans or states."""
+    for name, called in (("voltage", "voltage"), ("cell_current", "current"), ("capacity", "capacity")):
+        if name in data:
+            yield _plain(data, name, CYCLER, called)
+
+
+def _polarisation(data: xr.Dataset) -> Iterator[Series]:
+    """Of a cell with two equal electrodes: all of its voltage."""
+    if "voltage" in data:
+        voltage = _plain(data, "voltage", CYCLER, POLARISATION)
+        yield replace(voltage, value=np.abs(voltage.value))
+
+
+def _tomography(data: xr.Dataset) -> Iterator[Series]:
     for name in ("contact_share", "void_volume", "lithium_volume"):
         if name in data and "electrode" in data[name].dims:
             for electrode in data["electrode"].values:
                 called = f"{name.replace('_', ' ')} {electrode}"
                 yield _plain(data.sel(electrode=electrode), name, TOMOGRAPHY, called)
-    if "voltage" in data and not clocked:  # two equal electrodes: all of the voltage is polarisation
-        voltage = _plain(data, "voltage", CYCLER, "polarisation")
-        yield replace(voltage, value=np.abs(voltage.value))
-        if "cell_current" in data:
-            yield _plain(data, "cell_current", CYCLER, "current")
 
 
 def _plain(data: xr.Dataset, name: str, technique: str, called: str) -> Series:

@@ -18,6 +18,7 @@ from .spectra import impedance_groups
 
 if TYPE_CHECKING:
     from .running import Run
+    from .sections import CyclerSection
 
 
 def electrochemistry(job: Run, groups: dict[str, xr.Dataset]) -> xr.Dataset | None:
@@ -29,9 +30,7 @@ def electrochemistry(job: Run, groups: dict[str, xr.Dataset]) -> xr.Dataset | No
     section = job.experiment.cycler
     if section is None:
         return None
-    from operando.read import cycler
-
-    table = cycler(section.file, zone=section.zone, start=section.start, current_sign=section.current_sign)
+    table = read_record(job, section)
     if job.experiment.xrd is not None and section.clock_offset_s != "none":
         _dated(table)
     groups["echem"] = table
@@ -39,15 +38,27 @@ def electrochemistry(job: Run, groups: dict[str, xr.Dataset]) -> xr.Dataset | No
     more, absent = record_groups(table, area_cm2=area)
     groups |= more
     table.attrs["absent"] = absent
+    return table
+
+
+def read_record(job: Run, section: CyclerSection, *, of: str = "") -> xr.Dataset:
+    """The table of the files of a [cycler]; said, and noted what the reader warns of. `of`: the technique it is of."""
+    from operando.read import cycler
+
+    table = cycler(section.file, zone=section.zone, start=section.start, current_sign=section.current_sign)
     names = [section.file] if isinstance(section.file, str) else section.file
     hours = float(table["time"].max() - table["time"].min()) / 3600
     told = {"find": "to be found", "none": "not used"}
     offset = section.clock_offset_s
+    whose = f" of {of}" if of else ""
+    clock = told[offset] if isinstance(offset, str) else f"{offset:+.1f} s"
+    files = ", ".join(Path(name).name for name in names)
     job.listener.say(
-        "cycler", f"{', '.join(Path(n).name for n in names)}: {table.sizes['record']:,} rows, {hours:.2f} h, offset "
-        + (told[offset] if isinstance(offset, str) else f"{offset:+.1f} s"),
-    )  # fmt: skip
-    job.notes.extend(str(warning) for warning in table.attrs.get("warnings", []))
+        "cycler", f"{files}{whose}: {table.sizes['record']:,} rows, {hours:.2f} h, offset {clock}"
+    )
+    job.notes.extend(
+        f"{of}: {warning}" if of else str(warning) for warning in table.attrs.get("warnings", [])
+    )
     return table
 
 

@@ -9,14 +9,16 @@ from typing import Any
 
 from .experiment import Experiment
 from .sections import Section
+from .sections.own_cell import OwnCell
 from .toml_text import to_toml
 
 
 def joined(folder: Path, parts: Sequence[tuple[str, Sequence[str]]], title: str, **more: Any) -> str:
     """TOML of an experiment that takes `sections` of `folder`/<part>/experiment.toml, for each (part, sections).
 
-    The parts are different cells: only the first is joined with its cycler, the others say `other_cell`. Sections that
-    this version does not know are left out. `more` are further sections as plain data.
+    The parts are different cells: [cell] and [cycler] are the first's; techniques of the others say `other_cell` and
+    bring their own `cell` and `cycler`. Sections that this version does not know are left out. `more` are further
+    sections as plain data.
     """
     data: dict[str, Any] = {"title": title}
     for part, sections in parts:
@@ -25,9 +27,17 @@ def joined(folder: Path, parts: Sequence[tuple[str, Sequence[str]]], title: str,
             if name in own and name in Experiment.model_fields:
                 kind = _kind(name)
                 data[name] = _moved(own[name], kind, part)
-                if part != parts[0][0] and kind is not None and "other_cell" in kind.model_fields:
-                    data[name]["other_cell"] = True
+                if part != parts[0][0] and kind is not None and issubclass(kind, OwnCell):
+                    data[name] |= _own(own, part)
     return to_toml(data | {k: v for k, v in more.items() if k in Experiment.model_fields})
+
+
+def _own(sections: dict[str, Any], part: str) -> dict[str, Any]:
+    """What a technique of another cell says of itself."""
+    brought = {
+        name: _moved(sections[name], _kind(name), part) for name in ("cell", "cycler") if name in sections
+    }
+    return {"other_cell": True} | brought
 
 
 def _kind(name: str) -> type[Section] | None:

@@ -39,7 +39,7 @@ def tomography(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
     stacked = {name: over_time([s[name] for s in scans], time) for name in scans[0] if name != "voids"}
     maps = stacked["maps"].assign_attrs(voxel_um=volumes[0].voxel_um)
     clock = clock_of(job, table, volumes)
-    if clock is not None and "clock" not in groups:
+    if clock is not None and not section.separate and "clock" not in groups:
         groups["clock"] = clock
     area = job.experiment.cell.area_cm2 if job.experiment.cell else None
     result, maps = where_reliable(numbers(maps, stacked["summary"], clock, area), maps)
@@ -83,11 +83,9 @@ def settings_of(job: Run, section: TomographySection, first: Volume) -> ScanSett
 
 
 def formula(job: Run) -> str | None:
-    """The name of the layer in the middle of the cell, where it is a chemical formula; None for another cell's."""
+    """The name of the layer in the middle of the cell, where it is a chemical formula; None where none is."""
     import re
 
-    if job.experiment.tomography is not None and job.experiment.tomography.other_cell:
-        return None
     layers = job.experiment.cell.layers if job.experiment.cell else []
     named = [layer.name for layer in layers if re.fullmatch(r"(?:[A-Z][a-z]?[\d.]*){2,}", layer.name or "")]
     return named[len(named) // 2] if named else None

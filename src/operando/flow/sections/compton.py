@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from .base import Number, Positive, Section, Switch, Whole, Word
+from .own_cell import OwnCell
 
 #: beams of which a photon is scattered by an outer electron, and its energy told by a sensor of CdTe
 LOWEST_KEV, HIGHEST_KEV = 20.0, 1000.0
@@ -41,7 +42,7 @@ class StateSection(Section):
     x: Number | None = None
 
 
-class ComptonSection(Section):
+class ComptonSection(OwnCell):
     """Compton imaging. Two states or more have a known x: lithium content is told from differences to them."""
 
     energy_keV: Positive
@@ -71,7 +72,6 @@ class ComptonSection(Section):
     correct_angle: Switch = True
     absorption: Switch = True
     block: Annotated[Whole, Field(ge=1, le=80)] = 4
-    other_cell: Switch = False
 
     @model_validator(mode="after")
     def references(self):

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Switch, Whole, Word
+from .base import Number, Positive, Section, Whole, Word
+from .own_cell import OwnCell
 
 Rows = Annotated[Whole, Field(ge=0)]
 
@@ -36,7 +37,7 @@ class GreysSection(Section):
         return self
 
 
-class TomographySection(Section):
+class TomographySection(OwnCell):
     """Tomography of a symmetric cell: `scans` (projections) or `volumes`, in order of time."""
 
     patterns: ClassVar = ("scans", "volumes")
@@ -65,7 +66,6 @@ class TomographySection(Section):
     margin_um: Annotated[Number, Field(ge=0)] | None = None
     window: Annotated[Whole, Field(ge=7, le=201)] = 17
     displacement: Literal["own", "spam"] = "own"
-    other_cell: Switch = False
 
     @model_validator(mode="after")
     def one_source(self):

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from operando.flow.series import separate
 from operando.show.figures import compton as figures
 from operando.show.table import Table
 from operando.show.text import number, plural, with_error
 
 from .chapter import Chapter
+from .record import record_told
 
 if TYPE_CHECKING:
     from operando.flow.results import Results
@@ -25,7 +27,9 @@ def chapter(results: Results) -> Chapter | None:
     states = groups["compton/states"]
     return Chapter(
         "compton", "Compton imaging",
-        measured=[_measured(states, groups["compton/spectra"])],
+        measured=[
+            _measured(states, groups["compton/spectra"]), *record_told(results, "compton", "Compton imaging"),
+        ],
         findings=[*_findings(states), *_places(groups["compton/change"])],
         figures=[
             figures.content(states), figures.lithium_maps(groups["compton"], groups["compton/change"]),
@@ -40,7 +44,7 @@ def chapter(results: Results) -> Chapter | None:
 
 def _apart(experiment: dict) -> bool:
     """Whether tomography and Compton images are of different cells."""
-    return any((experiment.get(name) or {}).get("other_cell") for name in ("tomography", "compton"))
+    return any(separate(experiment, name) for name in ("tomography", "compton"))
 
 
 def _measured(states: xr.Dataset, spectra: xr.Dataset) -> str:

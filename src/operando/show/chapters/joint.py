@@ -28,7 +28,9 @@ def chapter(results: Results) -> Chapter | None:
     }  # fmt: skip
     if len({path.split("/")[1] for path in series}) < 2:
         return None
-    found = Chapter("together", "Together", figures=[figures.together(series)])
+    cells = dict.fromkeys(_cell(one) for one in series.values())
+    drawn = [figures.together({p: s for p, s in series.items() if _cell(s) == cell}, cell) for cell in cells]
+    found = Chapter("together", "Together", figures=drawn)
     asked = results.groups.get("joint/asked")
     if asked is not None:
         found.findings += [_asked(asked.isel(pair=i)) for i in range(asked.sizes["pair"])]
@@ -38,6 +40,11 @@ def chapter(results: Results) -> Chapter | None:
         found.findings.append(_strongest(correlation))
         found.tables.append(_table(correlation))
     return found
+
+
+def _cell(one: xr.Dataset) -> str:
+    """The technique whose own cell and record a series is of; "" for those of the experiment."""
+    return str(one["value"].attrs.get("cell", ""))
 
 
 def _asked(one: xr.Dataset) -> str:

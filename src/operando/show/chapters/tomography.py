@@ -15,6 +15,7 @@ from operando.show.table import Table
 from operando.show.text import duration, listed, number, plural, time_unit, with_error
 
 from .chapter import Chapter
+from .record import record_told
 
 if TYPE_CHECKING:
     from operando.flow.results import Results
@@ -37,7 +38,7 @@ def chapter(results: Results) -> Chapter | None:
         drawn.append(maps_of.current(groups["tomography/current"]))
     drawn += [relief(maps), figures.porosity(groups["tomography/porosity"])]
     return Chapter(
-        "tomography", "Tomography", measured=[_measured(result)],
+        "tomography", "Tomography", measured=[_measured(result), *record_told(results, "tomography", "Tomography")],
         findings=[*_contact(result), *_voids(result), *_current(groups), *_roughness(groups), *_more(groups)],
         figures=drawn, tables=[_numbers(result), _rough_table(groups["tomography/roughness"]), *_spots(groups)],
         doubts=_doubts(groups, result), spaces=[space.faces(maps, groups.get("tomography/current"))],
@@ -47,7 +48,7 @@ def chapter(results: Results) -> Chapter | None:
 
 def _record(groups: dict[str, xr.Dataset], result: xr.Dataset) -> xr.Dataset | None:
     """The cycler's record with its times counted from the first scan."""
-    record = groups.get("echem")
+    record = groups.get("tomography/record", groups.get("echem"))
     if record is None or "voltage" not in result or not result.attrs.get("epoch"):
         return None
     from datetime import datetime

@@ -32,8 +32,8 @@ ELECTRICAL = ("A", "mA", "V", "mV", "mAh")
 
 
 @styled
-def together(series: dict[str, xr.Dataset]) -> Exhibit:
-    """One panel a quantity, the same time below all; colour: technique."""
+def together(series: dict[str, xr.Dataset], cell: str = "") -> Exhibit:
+    """One panel a quantity, the same time below all; colour: technique. `cell`: whose own cell and record it is."""
     chosen = {path: series[path] for path in _in_turn(list(series))[:MOST]}
     spans = np.concatenate([one["time"].values for one in chosen.values()])
     per, unit = time_unit(spans[np.isfinite(spans)])
@@ -68,9 +68,13 @@ def together(series: dict[str, xr.Dataset]) -> Exhibit:
     axes.set_xlabel(f"time / {unit}")
     left = len(series) - len(chosen)
     more = f" {left} more are in the table of results." if left else ""
+    own = (
+        f"{cell[:1].upper()}{cell[1:]} of a cell with a record of its own, in its own time. " if cell else ""
+    )
     return Exhibit(
-        "together", "Every technique on one time axis",
-        "One number a time from each technique: means over the valid points, with 1σ errors that are widened "
+        f"together-{cell.lower()}" if cell else "together",
+        f"{cell[:1].upper()}{cell[1:]} and its own record" if cell else "Every technique on one time axis",
+        f"{own}One number a time from each technique: means over the valid points, with 1σ errors that are widened "
         "where points "
         f"scatter more than their own errors say. Colour: technique.{more}",
         "Quantities of several techniques against time.", figure, pd.concat(tables),
