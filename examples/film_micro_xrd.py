@@ -163,7 +163,11 @@ def content(results, known):
             axes.plot(true, true["z"], color=INK, lw=0.7, ls="--", label="true")
             if model is not None:
                 axes.plot(
-                    model["x_modelled"].isel(time=int(j)), model["z"], color="#c8501a", lw=1, label="film model"
+                    model["x_modelled"].isel(time=int(j)),
+                    model["z"],
+                    color="#c8501a",
+                    lw=1,
+                    label="film model",
                 )
             axes.set(xlim=(0.4, 1.05), title=f"{float(one['time']) / 60:.0f} min", xlabel="x in LiₓCoO₂")
             axes.set_ylabel("z / µm" if k == 0 else "")

@@ -26,6 +26,7 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(help="Reduce and fit on a Dask cluster, e.g. tcp://node1:8786")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: one line when it is done.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Analyse everything an experiment file names. Run it again after an interruption: it continues.
@@ -36,7 +37,7 @@ def run(
 
     terminal = Terminal(verbose)
     overrides = dict(_assignment(text) for text in set_ or [])
-    analyse(terminal, experiment, output, overrides, report, workers=workers, scheduler=scheduler)
+    analyse(terminal, experiment, output, overrides, report, as_json, workers=workers, scheduler=scheduler)
 
 
 def analyse(
@@ -45,20 +46,28 @@ def analyse(
     output: Path | None,
     overrides: dict[str, Any],
     report: bool = True,
+    as_json: bool = False,
     **run: Any,
 ) -> Path:
+    """Run an experiment, write its report, and tell of it: in lines, or in one of JSON. The page, else the folder."""
+    import json
+
     from operando import flow
+    from operando.flow.outcome import outcome
 
     with terminal:
-        folder, results = flow.run(
-            experiment, output, overrides=overrides, listener=terminal.listener(), **run
-        )  # fmt: skip
+        listener = None if as_json else terminal.listener()
+        folder, results = flow.run(experiment, output, overrides=overrides, listener=listener, **run)
         page = folder / "report.html"
         if report:
             from operando import show
 
-            terminal.say("report", "drawing figures")
+            if not as_json:
+                terminal.say("report", "drawing figures")
             show.write_report(results, page)
+        if as_json:
+            typer.echo(json.dumps(outcome(folder.resolve(), results, page.resolve() if report else None)))
+            return page if report else folder
         terminal.say("results", f"{folder / 'results.nxs'}" + (f" · {page}" if report else ""))
         terminal.notes(results.notes)
     return page if report else folder
