@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from operando.core.errors import ExperimentError, InputError
-from operando.read.volume_boxes import BoxedVolume, open_volume
 from operando.tomography import Calibration
-from operando.tomography.volume import quantity
 
 from .results import Process
-from .sections.segmentation import LabelledSection, SegmentationSection
+from .sections.segmentation import SegmentationSection
+from .segmentation_classifier import about_model, classifier_of
 from .segmentation_held import HeldOut, segmentation_held
-from .segmentation_known import Known, Scan, read_known
+from .segmentation_known import Scan
 from .segmentation_measures import contact_map, contact_table, middle_sections, phase_table, ratio_table
-from .segmentation_model import (
-    Classifier,
-    ForestSettings,
-    NetSettings,
-    Settings,
-    read_classifier,
-    train,
-)
+from .segmentation_model import Classifier
+from .segmentation_sources import held_known, planes, scans_of, training
 from .segmentation_store import Segmented, segment_volume
 
 if TYPE_CHECKING:
     from .running import Run
 
-PAINTING = "painting"
 PRECISE = 0.03  # expected calibration error that is no news
 
 
@@ -53,7 +43,12 @@ def segmentation(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | No
     if held:
         rel = held["reliability"]
         calibration = Calibration(float(rel["temperature"]), tuple(float(b) for b in rel["bias"].values))
-    made = [segmented(job, section, scan, classifier, calibration) for scan in scans]
+    folder = job.folder / "segmentation"
+    made = [segmented(job, section, scan, classifier, calibration, folder) for scan in scans]
+    if job.experiment.transport is not None and job.experiment.transport.source == "segmentation":
+        for known in held_known(job, classifier.phases):
+            if not known.scan.number:  # a volume that is no scan of the run
+                segmented(job, section, known.scan, classifier, calibration, folder / "held")
     rng = np.random.default_rng(section.seed)
     at = xr.DataArray([s.time_s for s in scans], dims="time", name="time",
                       attrs={"units": "s", "long_name": "time since the first scan"})  # fmt: skip
@@ -81,138 +76,6 @@ def segmentation(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | No
     look_at(job, groups, section)
 
 
-def scans_of(job: Run, section: SegmentationSection) -> list[Scan]:
-    """The volumes to segment, in order of time: those named, else those of [tomography]."""
-    if section.volumes is None:
-        return _of_tomography(job)
-    paths = [section.volumes] if isinstance(section.volumes, str) else list(section.volumes)
-    files = [open_volume(p) for p in paths]
-    if section.times_s is not None and len(section.times_s) != len(files):
-        raise ExperimentError(f"{len(section.times_s)} times for {len(files)} volumes", where="segmentation.times_s",
-                              fix="Give one time (s) for every volume.")  # fmt: skip
-    utc = np.array(section.times_s or [f.utc for f in files], float)
-    if len(files) == 1:
-        utc = np.zeros(1)
-    if not np.isfinite(utc).all() or len(set(utc)) < len(utc):
-        raise ExperimentError(
-            "the times of the volumes are not known, or two are the same", where="segmentation.volumes",
-            fix="Write times_s = [0, 900, ...]: the middle of each scan in s, in the order of the files.",
-        )  # fmt: skip
-    order = np.argsort(utc, kind="stable")
-    return [
-        Scan(files[k], n, _voxel(files[k], section.voxel_um), float(utc[k] - utc[order[0]]))
-        for n, k in enumerate(order, 1)
-    ]
-
-
-def _voxel(file: BoxedVolume, given: float | None) -> float:
-    if given is None and file.voxel_um is None:
-        raise ExperimentError(f"the voxel size of {file.name} is not known", where="segmentation.volumes",
-                              fix="Write voxel_um = 1.7.")  # fmt: skip
-    return float(given if given is not None else file.voxel_um)  # type: ignore[arg-type]
-
-
-def _of_tomography(job: Run) -> list[Scan]:
-    from .running import Listener
-    from .tomography_source import series
-
-    if job.experiment.tomography is None:
-        raise ExperimentError("there are no volumes to segment", where="segmentation.volumes",
-                              fix="Write volumes = ..., or a section [tomography].")  # fmt: skip
-    volumes = series(
-        replace(job, listener=Listener(), notes=[])
-    )  # they are there; what is to be said of them was said
-    found = []
-    for number, one in enumerate(volumes, 1):
-        file = replace(open_volume(Path(one.path)), digest=one.digest, flip=one.flip)
-        since = 0.0 if len(volumes) == 1 else one.utc - volumes[0].utc
-        found.append(Scan(file, number, one.voxel_um, since))
-    return found
-
-
-def classifier_of(job: Run, section: SegmentationSection, scans: list[Scan]) -> Classifier | None:
-    """The model that is named, or one trained on the labels that are named, or on what was painted in the page."""
-    if section.model is not None:
-        found = read_classifier(Path(section.model))
-        if section.phases is not None and tuple(section.phases) != found.phases:
-            raise ExperimentError(
-                f"the model knows {', '.join(found.phases)}; phases names {', '.join(section.phases)}",
-                where="segmentation.phases", fix="Leave phases out, or train a model of these.",
-            )  # fmt: skip
-        return found
-    known = training(job, section, scans)
-    if not known:
-        return None
-    how = settings_of(section)
-    begun = time.perf_counter()
-
-    def tell(entry: dict[str, float]) -> None:
-        job.listener.progress("segmentation, training", int(entry["epoch"]) + 1, section.epochs)
-
-    job.listener.say("segmentation", f"training on {sum(int((k.labels > 0).sum()) for k in known):,} voxels")
-    try:
-        made = train(known, how, job.folder / "segmentation" / section.method, tell=tell)
-    except InputError as error:
-        raise type(error)(
-            error.what, where=_placed("segmentation.train", error.where), fix=error.fix
-        ) from error
-    inputs = {f"labels of {k.scan.name}": k.digest for k in known}
-    job.stages.processes.append(
-        Process("segmentation_train", "1", time.perf_counter() - begun, {"how": repr(how)}, inputs, made.kind)
-    )
-    return made
-
-
-def _placed(key: str, where: str) -> str:
-    """A place that names the file where the error does, else the key of the experiment file."""
-    return where if "." in where or "/" in where else key
-
-
-def settings_of(section: SegmentationSection) -> Settings:
-    if section.method == "forest":
-        return ForestSettings(
-            section.dimensions, tuple(section.sigmas), section.trees, section.depth, section.seed
-        )
-    return NetSettings(section.encoder, section.neighbours, section.across, (section.patch[0], section.patch[1]),
-                       section.epochs, section.time_s, section.seed)  # fmt: skip
-
-
-def training(job: Run, section: SegmentationSection, scans: list[Scan]) -> list[Known]:
-    if section.train is not None:
-        return all_known(section.train, section, scans, "segmentation.train")
-    found: list[Known] = []
-    for scan in scans:
-        path = job.folder / PAINTING / f"{scan.name}.json"
-        if path.exists():
-            found += read_known(path, scan, section.phases)
-    return found
-
-
-def all_known(
-    items: list[LabelledSection], section: SegmentationSection, scans: list[Scan], where: str
-) -> list[Known]:
-    return [k for n, item in enumerate(items) for k in known_of(item, section, scans, f"{where}.{n}")]
-
-
-def known_of(
-    item: LabelledSection, section: SegmentationSection, scans: list[Scan], where: str
-) -> list[Known]:
-    if item.scan is not None:
-        if item.scan > len(scans):
-            raise ExperimentError(f"there is no scan {item.scan}, only {len(scans)}", where=where,
-                                  fix="Scans are counted from 1 in order of time.")  # fmt: skip
-        scan = scans[item.scan - 1]
-    else:
-        names = [item.volume] if isinstance(item.volume, str) else list(item.volume or [])
-        if len(names) != 1:
-            raise ExperimentError(
-                f"{len(names)} volumes for one file of labels", where=where, fix="Name one volume."
-            )
-        file = open_volume(names[0])
-        scan = Scan(file, 0, _voxel(file, section.voxel_um or scans[0].voxel_um), np.nan)
-    return read_known(Path(item.labels), scan, section.phases, item.values)
-
-
 def held_out(
     job: Run, section: SegmentationSection, scans: list[Scan], classifier: Classifier
 ) -> dict[str, xr.Dataset]:
@@ -223,11 +86,9 @@ def held_out(
             "with labels that are not trained on"
         )
         return {}
-    if section.phases is None:
-        section = section.model_copy(update={"phases": list(classifier.phases)})
-    known = all_known(section.held, section, scans, "segmentation.held")
-    learned = set() if section.model else _planes(training(job, section, scans))
-    both = len(learned & _planes(known))
+    known = held_known(job, classifier.phases)
+    learned = set() if section.model else planes(training(job, section, scans))
+    both = len(learned & planes(known))
     if both:
         job.notes.append(
             f"segmentation: {both} slices hold labels that are trained on and labels that are held out: neighbouring "
@@ -241,21 +102,13 @@ def held_out(
     )  # fmt: skip
 
 
-def _planes(known: list[Known]) -> set[tuple[Path, int]]:
-    """Slices along z that hold labels."""
-    return {
-        (k.scan.file.path, int(z) + k.box[0].start)
-        for k in known
-        for z in np.flatnonzero(k.labels.any((1, 2)))
-    }
-
-
 def segmented(
-    job: Run, section: SegmentationSection, scan: Scan, classifier: Classifier, calibration: Calibration
-) -> Segmented:
+    job: Run, section: SegmentationSection, scan: Scan, classifier: Classifier, calibration: Calibration,
+    folder: Path,
+) -> Segmented:  # fmt: skip
     job.listener.say("segmentation", f"{scan.name}: {classifier.kind}")
     begun = time.perf_counter()
-    target = job.folder / "segmentation" / f"{scan.name}.zarr"
+    target = folder / f"{scan.name}.zarr"
 
     def told(done: int, total: int) -> None:
         job.listener.progress(f"segmentation {scan.name}", done, total)
@@ -266,7 +119,7 @@ def segmented(
     inputs = {"volume": scan.file.digest, "classifier": classifier.digest}
     job.stages.processes.append(
         Process("segmentation_predict", "1", time.perf_counter() - begun, {"calibration": repr(calibration)}, inputs,
-                f"segmentation/{target.name}")
+                str(target.relative_to(job.folder)))
     )  # fmt: skip
     return made
 
@@ -289,23 +142,6 @@ def contacts(
 def bare(confusion: xr.Dataset) -> xr.Dataset:
     """Without its blocks."""
     return confusion.drop_vars(["count", "volume"])
-
-
-def about_model(classifier: Classifier) -> xr.Dataset:
-    """What the features count (forest), or the history of the training (U-Net)."""
-    model = classifier.model
-    if classifier.is_net:
-        names = ("loss", "held_loss", "held_dice", "held_worst_dice", "seconds")
-        history = {n: quantity(np.array([h[n] for h in model.history]), "epoch", "s" if n == "seconds" else "1", n)
-                   for n in names if model.history}  # fmt: skip
-        return xr.Dataset(history, attrs={"kind": classifier.kind, "weights": model.weights})
-    importance = model.facts["importance"]
-    return xr.Dataset(
-        {"importance": quantity(np.array(list(importance.values())), "feature", "1", "importance of the feature")},
-        coords={"feature": list(importance)},
-        attrs={"kind": classifier.kind, "out_of_bag_accuracy": model.facts["out_of_bag_accuracy"],
-               "painted": [f"{n}: {c}" for n, c in model.facts["painted"].items()]},
-    )  # fmt: skip
 
 
 def look_at(job: Run, groups: dict[str, xr.Dataset], section: SegmentationSection) -> None:

@@ -13,15 +13,23 @@ from operando.core.flags import Flag
 from operando.transport.tortuosity import CONVENTION
 
 from .sections.transport import TransportSection
+from .transport_held import (
+    corrected_cubes,
+    corrected_map,
+    corrected_median,
+    corrected_whole,
+    held_errors,
+    told,
+)
 from .transport_source import LabelVolume, from_files
 from .transport_stages import (
     conductivities,
+    factors_of,
+    map_of,
     moduli,
     shares_of,
     transport_conductivity,
-    transport_factors,
     transport_hot_spot,
-    transport_map,
     transport_pair,
 )
 from .transport_summary import compare_maps, flagged, of_map
@@ -34,18 +42,12 @@ def transport_of_volumes(job: Run, groups: dict[str, xr.Dataset], table: xr.Data
     """Put the groups of `transport` (see docs/decisions/0002) into `groups`."""
     section = job.experiment.transport
     assert section is not None
-    if section.labels is not None:
-        volumes = from_files(section)
-    elif job.experiment.tomography is not None:
-        from .transport_solid import from_tomography
-
-        volumes = from_tomography(job, section, groups)
-    else:
-        raise ExperimentError(
-            "neither label volumes nor [tomography] are given", where="transport.labels",
-            fix='Write labels = "segmented.h5", or describe the scans in [tomography].',
-        )  # fmt: skip
-    parts = [of_one(job, section, volume, groups) for volume in volumes]
+    volumes, errors = sources(job, section, groups)
+    if not volumes:
+        return
+    if errors:
+        groups["transport/held"] = told(errors)
+    parts = [of_one(job, section, volume, groups, errors) for volume in volumes]
     names = xr.DataArray([v.name for v in volumes], dims="volume", name="volume")
     summary = xr.concat(parts, names, combine_attrs="override", coords="minimal", compat="override")
     groups["transport"] = flagged(summary).assign_attrs(about(section))
@@ -54,34 +56,60 @@ def transport_of_volumes(job: Run, groups: dict[str, xr.Dataset], table: xr.Data
         groups["transport/compare"] = compared
 
 
+def sources(
+    job: Run, section: TransportSection, groups: dict[str, xr.Dataset]
+) -> tuple[list[LabelVolume], dict[str, xr.Dataset]]:
+    """The volumes, and what is known of the errors of their segmentation by held-out labels."""
+    kind = source_of(section)
+    if kind == "labels":
+        if section.labels is None:
+            raise ExperimentError("no label volumes are given", where="transport.labels",
+                                  fix='Write labels = "segmented.h5".')  # fmt: skip
+        return from_files(section), {}
+    if getattr(job.experiment, kind) is None:
+        raise ExperimentError(
+            f"neither label volumes nor [{kind}] are given", where="transport.labels",
+            fix=f'Write labels = "segmented.h5", or a section [{kind}].',
+        )  # fmt: skip
+    if kind == "tomography":
+        from .transport_solid import from_tomography
+
+        return from_tomography(job, section, groups), {}
+    from .transport_segmented import from_segmentation
+
+    volumes, pairs = from_segmentation(job, section, groups)
+    return volumes, held_errors(job, section, pairs) if volumes else {}
+
+
+def source_of(section: TransportSection) -> str:
+    return section.source or ("tomography" if section.labels is None else "labels")
+
+
 def about(section: TransportSection) -> dict:
     """Settings that the numbers depend on."""
     return {
         "convention": CONVENTION, "bulk": section.bulk_name, "tolerance": section.tolerance,
-        "domain_um": list(section.domain_um or ()),
-        "source": "tomography" if section.labels is None else "labels", "cube_um": section.cube_um or np.nan,
+        "domain_um": list(section.domain), "along": section.along,
+        "source": source_of(section), "cube_um": section.cube_um or np.nan,
         "grain_um": section.synthetic.grain_um if section.synthetic else np.nan,
     }  # fmt: skip
 
 
 def of_one(
-    job: Run, section: TransportSection, volume: LabelVolume, groups: dict[str, xr.Dataset]
-) -> xr.Dataset:
+    job: Run, section: TransportSection, volume: LabelVolume, groups: dict[str, xr.Dataset],
+    errors: dict[str, xr.Dataset],
+) -> xr.Dataset:  # fmt: skip
     """All of one volume; its groups go into `groups`, its summary is returned."""
     shares = shares_of(volume, [p.label for p in section.phases.values()])
     about_share = {"units": "1", "long_name": "share of each phase"}
     found = xr.Dataset({"share": ("phase", shares, about_share)}, {"phase": list(section.phases)})
-    if section.domain_um is not None:
-        one = tortuosity(job, section, volume)
-        groups[f"transport/map/{volume.name}"] = one
-        found = found.merge(of_map(one, np.random.default_rng(section.seed)))
-    pairs = tuple(conductivities(section).items())
+    one = tortuosity(job, section, volume)
+    median = of_map(one, np.random.default_rng(section.seed))
+    groups[f"transport/map/{volume.name}"] = corrected_map(one, errors)
+    found = found.merge(corrected_median(median, errors))
     if volume.unknown is None:
-        job.listener.say("transport", f"{volume.name}: conductivity along x, y, z")
-        settings = {"conductivity": pairs, "tolerance": section.tolerance}
-        whole = job.stages.stage(transport_conductivity, {"volume": volume}, settings)
-        found = found.merge(whole.rename(flag="conductivity_flag", percolates="conducts"))
-        note_flags(job, whole["flag"], f"{volume.name}: conductivity")
+        whole = conductivity(job, section, volume)
+        found = found.merge(corrected_whole(whole, volume, section, errors))
     else:
         job.notes.append(
             f"transport: {volume.name} has an outside: no conductivity of the whole volume is given"
@@ -93,16 +121,23 @@ def of_one(
                 f"transport: no cube of {section.cube_um:g} um of {volume.name} is free of the outside"
             )
         else:
-            of_cubes(job, section, volume, cubes, groups)
+            of_cubes(job, section, volume, cubes, groups, errors)
     return found
 
 
+def conductivity(job: Run, section: TransportSection, volume: LabelVolume) -> xr.Dataset:
+    job.listener.say("transport", f"{volume.name}: conductivity along x, y, z")
+    settings = {"conductivity": tuple(conductivities(section).items()), "tolerance": section.tolerance}
+    whole = job.stages.stage(transport_conductivity, {"volume": volume}, settings)
+    note_flags(job, whole["flag"], f"{volume.name}: conductivity")
+    return whole.rename(flag="conductivity_flag", percolates="conducts")
+
+
 def tortuosity(job: Run, section: TransportSection, volume: LabelVolume) -> xr.Dataset:
-    domain = volume.voxels(section.domain_um or (), "domain_um")
+    domain = volume.voxels(section.domain, "domain_um")
     counts = [n // m for n, m in zip(volume.labels.shape[::-1], domain, strict=True)]
     job.listener.say("transport", f"{volume.name}: tortuosity of {np.prod(counts)} domains")
-    settings = {"phase": tuple(section.conducting), "domain": domain, "tolerance": section.tolerance}
-    one = job.stages.stage(transport_map, {"volume": volume}, settings)
+    one = map_of(job, section, volume)
     note_flags(job, one["flag"], f"{volume.name}: tortuosity")
     return one
 
@@ -119,17 +154,17 @@ def of_cubes(
     volume: LabelVolume,
     cubes: list[LabelVolume],
     groups: dict[str, xr.Dataset],
+    errors: dict[str, xr.Dataset],
 ) -> None:
     """Factors of the cubes, their comparison with synthetic ones, and the hot spot in the first."""
     pairs, stiff = tuple(conductivities(section).items()), moduli(section)
     young = None if stiff is None else tuple(stiff.items())
     settings = {"conductivity": pairs, "moduli": young}
-    bulk = section.phases[section.bulk_name].label
     each = []
     for n, cube in enumerate(cubes):
         job.listener.progress(f"transport {volume.name}, factors", n, len(cubes))
-        each.append(job.stages.stage(transport_factors, {"volume": cube}, {**settings, "bulk": bulk}))
-    groups[f"transport/cubes/{volume.name}"] = over_cubes(each)
+        each.append(factors_of(job, section, cube))
+    groups[f"transport/cubes/{volume.name}"] = corrected_cubes(over_cubes(each), errors)
     if section.synthetic is not None:
         try:
             compared = synthetic(job, section, volume.name, cubes, settings)

@@ -14,6 +14,9 @@ from operando.core.errors import ExperimentError, InputError, ReadError
 
 from .sections.transport import TransportSection
 
+#: of [segmentation]: phases that [transport] does not name (they block); voxels that are no number or not labelled
+REST, UNKNOWN = 254, 255
+
 
 @dataclass(frozen=True)
 class LabelVolume:

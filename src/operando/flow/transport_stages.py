@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
@@ -10,33 +12,64 @@ from operando.core.errors import OperandoError
 
 from .sections.transport import TransportSection
 from .stage import versioned
-from .transport_source import LabelVolume
+from .transport_source import REST, LabelVolume
+
+if TYPE_CHECKING:
+    from .running import Run
 
 XYZ = ("x", "y", "z")
 
 
 def conductivities(section: TransportSection) -> dict[int, float]:
     """mS/cm of each label."""
-    return {p.label: p.conductivity_mS_per_cm for p in section.phases.values()}
+    table = {p.label: p.conductivity_mS_per_cm for p in section.phases.values()}
+    return table | ({REST: 0.0} if section.source == "segmentation" else {})
 
 
 def moduli(section: TransportSection) -> dict[int, tuple[float, float]] | None:
     """Young's modulus (GPa) and Poisson's ratio of each label; None where no phase has any, or it is not asked."""
     if not section.stiffness or not section.phases[section.bulk_name].young_GPa:
         return None
-    return {p.label: (p.young_GPa, p.poisson if p.young_GPa else 0.0) for p in section.phases.values()}
+    table = {p.label: (p.young_GPa, p.poisson if p.young_GPa else 0.0) for p in section.phases.values()}
+    return table | ({REST: (0.0, 0.0)} if section.source == "segmentation" else {})
 
 
-@versioned("1")
+def map_of(job: Run, section: TransportSection, volume: LabelVolume) -> xr.Dataset:
+    """The tortuosity map that the experiment asks for, of one volume."""
+    settings = {
+        "phase": tuple(section.conducting), "domain": volume.voxels(section.domain, "domain_um"),
+        "direction": section.along, "tolerance": section.tolerance,
+    }  # fmt: skip
+    return job.stages.stage(transport_map, {"volume": volume}, settings)
+
+
+def factors_of(job: Run, section: TransportSection, cube: LabelVolume) -> xr.Dataset:
+    """The microstructure factors that the experiment asks for, of one cube."""
+    stiff = moduli(section)
+    settings = {
+        "conductivity": tuple(conductivities(section).items()),
+        "moduli": None if stiff is None else tuple(stiff.items()),
+        "bulk": section.phases[section.bulk_name].label,
+    }
+    return job.stages.stage(transport_factors, {"volume": cube}, settings)
+
+
+@versioned("2")
 def transport_map(
-    volume: LabelVolume, *, phase: tuple[int, ...], domain: tuple, tolerance: float
+    volume: LabelVolume, *, phase: tuple[int, ...], domain: tuple, direction: str, tolerance: float
 ) -> xr.Dataset:
     """`transport.tortuosity_map` of the volume, NaN where a domain holds voxels that are not known."""
     labels = volume.labels
     if volume.unknown is not None:
         labels = np.where(volume.known, labels, np.float32(np.nan)).astype(np.float32)
     found = transport.tortuosity_map(
-        labels, domain, phase=phase, voxel=volume.voxel_um, tolerance=tolerance, workers=2
+        labels,
+        domain,
+        phase=phase,
+        direction=direction,
+        voxel=volume.voxel_um,
+        tolerance=tolerance,
+        workers=2,
     )
     return found.assign(percolates=found["percolates"].astype(np.uint8))
 

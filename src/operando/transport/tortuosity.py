@@ -53,38 +53,40 @@ def tortuosity_factor(
 
 def tortuosity_map(
     volume: np.ndarray | xr.DataArray, domain: tuple[int, int, int] = (25, 25, 100), *,
-    phase: int | Sequence[int] = 1, voxel: float | Sequence[float] = 1.0, units: str = "um",
+    phase: int | Sequence[int] = 1, direction: str = "z", voxel: float | Sequence[float] = 1.0, units: str = "um",
     tolerance: float = TOLERANCE, workers: int = 2,
 ) -> xr.Dataset:  # fmt: skip
-    """Tortuosity factor along z of every domain that a volume is cut into, as a map over its section.
+    """Tortuosity factor along `direction` of every domain that a volume is cut into, as a map over its section.
 
     Convention and errors as `tortuosity_factor`. Domains are solved apart, with insulated sides, so a map says how
     much each column obstructs the flux, not where the flux of the whole goes.
 
-    volume  (z, y, x) labels or booleans; NaN outside the sample
-    domain  voxels along x, y, z; what is left over at the far sides is not used
-    voxel   edge, or edges along z, y, x, in `units`
+    volume     (z, y, x) labels or booleans; NaN outside the sample
+    domain     voxels along x, y, z; what is left over at the far sides is not used
+    direction  x, y or z: that of the flux
+    voxel      edge, or edges along z, y, x, in `units`
 
-    Returns over y x (z y x where several domains fit along z), centres of the domains in `units`: the variables of
-    `tortuosity_factor`. Domains that do not percolate are infinite with `percolates` False; domains with NaN voxels or
-    without any voxel of the phase are NaN, flag no_data.
+    Returns over the two other axes (over z y x where several domains fit along `direction`), centres of the domains in
+    `units`: the variables of `tortuosity_factor`; attrs `direction`. Domains that do not percolate are infinite with
+    `percolates` False; domains with NaN voxels or without any voxel of the phase are NaN, flag no_data.
     Source: Dixit et al. 2020 (Li, LLZO, Li tomography), Fig. 4b: 25 x 25 x 100 um, along the field.
     """
     where = "tortuosity_map"
     open_, missing = _phase_of(volume, phase, where)
     spacing, size = spacing_of(voxel, where), _checked_domain(domain, open_.shape, where)
+    (axis,) = axes_of([direction], where)
     counts = tuple(n // m for n, m in zip(open_.shape, size, strict=True))
     corners = [tuple(i * m for i, m in zip(index, size, strict=True)) for index in np.ndindex(counts)]
     cuts = [tuple(slice(c, c + m) for c, m in zip(corner, size, strict=True)) for corner in corners]
     absent = np.array([missing is not None and missing[cut].any() for cut in cuts])
-    jobs = [(open_[cut], spacing) for cut in cuts]
+    jobs = [along(open_[cut], spacing, axis) for cut in cuts]
     result = _factors(jobs, absent, DIRECTIONS, counts, tolerance, workers, where)
     middles = {
         d: (d, (np.arange(n) + 0.5) * m * h, {"units": units, "long_name": f"{d}, middle of the domain"})
         for d, n, m, h in zip(DIRECTIONS, counts, size, spacing, strict=True)
     }
-    result = result.assign_coords(middles).assign_attrs(domain_voxels_xyz=list(domain), direction="z")
-    return result.squeeze("z") if counts[0] == 1 else result
+    result = result.assign_coords(middles).assign_attrs(domain_voxels_xyz=list(domain), direction=direction)
+    return result.squeeze(direction) if counts[axis] == 1 else result
 
 
 def _phase_of(volume, phase, where: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ Index = Annotated[Whole, Field(ge=0)]
 
 
 class SolidSection(Section):
-    """One phase: its label in the volumes, what it conducts, how stiff it is; a pore has neither."""
+    """One phase: its label in the volumes (none of `[segmentation]`, which has names), what it conducts, how stiff."""
 
     label: Annotated[Whole, Field(ge=0, le=65_535)]
     conductivity_mS_per_cm: Share = 0.0
@@ -38,10 +38,11 @@ class HotSpotSection(Section):
 
 
 class TransportSection(Section):
-    """Label volumes in the order of the report, or the solid under an interface of `[tomography]`."""
+    """Label volumes, what `[segmentation]` labelled, or the solid under an interface of `[tomography]`."""
 
     patterns: ClassVar = ("labels",)
 
+    source: Literal["labels", "segmentation", "tomography"] | None = None
     labels: Word | list[Word] | None = None
     names: list[Annotated[str, Field(pattern=r"^[^/]+$", min_length=1)]] | None = None
     dataset: Word | None = None
@@ -55,7 +56,8 @@ class TransportSection(Section):
     outside: Index | None = None
     rows: Annotated[list[Index], Field(min_length=2, max_length=2)] | None = None
     region: Annotated[list[Index], Field(min_length=4, max_length=4)] | None = None
-    domain_um: tuple[Positive, Positive, Positive] | None = (25.0, 25.0, 100.0)
+    along: Literal["x", "y", "z"] = "z"
+    domain_um: tuple[Positive, Positive, Positive] | None = None
     cube_um: Positive | None = 100.0
     cubes: Annotated[Whole, Field(ge=1, le=100)] = 3
     synthetic: SyntheticSection | None = None
@@ -63,6 +65,31 @@ class TransportSection(Section):
     stiffness: Switch = True
     tolerance: Annotated[Number, Field(ge=1e-6, lt=0.5)] = 0.01
     seed: Index = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def numbered(cls, told: Any) -> Any:
+        """Phases of `[segmentation]` are told by their names: their labels are their places here."""
+        if not (isinstance(told, dict) and told.get("source") == "segmentation"):
+            return told
+        phases = told.get("phases")
+        if not isinstance(phases, dict):
+            raise ValueError(
+                "phases: say what each conducts: { pore = {}, NAME = { conductivity_mS_per_cm = 1.0 } }"
+            )
+        numbered = {
+            name: {**one, "label": k} if isinstance(one, dict) else one
+            for k, (name, one) in enumerate(phases.items())
+        }
+        return told | {"phases": numbered}
+
+    @model_validator(mode="after")
+    def one_source(self):
+        if self.source in ("segmentation", "tomography") and self.labels is not None:
+            raise ValueError(f"labels: write either labels or source = {self.source!r}")
+        if self.source == "segmentation" and self.outside is not None:
+            raise ValueError("outside: voxels of [segmentation] without a label are outside by themselves")
+        return self
 
     @model_validator(mode="after")
     def phases_serve(self):
@@ -82,6 +109,12 @@ class TransportSection(Section):
         if self.synthetic is not None and self.synthetic.boundary_voxels and 2 not in labels:
             raise ValueError("synthetic: give a phase of label 2 for the boundaries, or boundary_voxels = 0")
         return self
+
+    @property
+    def domain(self) -> tuple[float, float, float]:
+        """Domains of the map along x, y, z (um): as said, else 100 along the flux and 25 across."""
+        x, y, z = (100.0 if axis == self.along else 25.0 for axis in "xyz")
+        return self.domain_um or (x, y, z)
 
     @property
     def bulk_name(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from operando.show.figures import transport as figures
+from operando.show.figures import transport_field
 from operando.show.table import Table
 from operando.show.text import listed, number, plural, with_error
 
@@ -47,7 +48,7 @@ def chapter(results: Results) -> Chapter | None:
         found.figures.append(figures.factors(kind["cubes"], kind["synthetic"]))
         found.tables.append(_table(kind["cubes"]))
     if kind["field"]:
-        found.figures.append(figures.hot_spot(kind["field"]))
+        found.figures.append(transport_field.hot_spot(kind["field"]))
     found.doubts += _doubts(summary, kind)
     return found
 

@@ -1,4 +1,4 @@
-"""Transport: tortuosity maps, their distribution, microstructure factors, the field under a hot spot."""
+"""Transport: tortuosity maps, their distribution, microstructure factors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import xarray as xr
 from ..style import (
     AMOUNT,
     INK,
-    MARKS,
     SERIES,
-    SOFT,
     WIDTH,
     Exhibit,
     edges,
@@ -30,14 +28,16 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
     """Tortuosity factor over the section, one scale for all volumes; orange: no path from face to face."""
     from matplotlib.patches import Patch
 
-    flat = {n: (one.isel(z=0) if "z" in one["tau_factor"].dims else one) for n, one in found.items()}
+    flat = {n: _first(one) for n, one in found.items()}
+    flux = next(iter(flat.values())).attrs.get("direction", "z")
+    across, up = (d for d in "xyz" if d != flux)
     finite = np.concatenate(
         [one["tau_factor"].values[np.isfinite(one["tau_factor"].values)] for one in flat.values()]
     )
     low, high = limits(finite, 0, 98)
     columns = min(len(flat), 4)
     width = min((WIDTH - 1.6) / columns, 2.6)
-    aspect = max(float(np.ptp(edges(o["y"].values)) / np.ptp(edges(o["x"].values))) for o in flat.values())
+    aspect = max(float(np.ptp(edges(o[up].values)) / np.ptp(edges(o[across].values))) for o in flat.values())
     tall = (width - 0.15) * min(aspect, 2.0)
     rows = -(-len(flat) // columns)
     figure = sheet(0.5 + rows * (tall + 0.35))
@@ -48,9 +48,9 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
         axes.set_title(name, fontsize=7)
         axes.locator_params(nbins=4)
         if row == rows - 1:
-            axes.set_xlabel("x / µm")
+            axes.set_xlabel(f"{across} / µm")
         if column == 0:
-            axes.set_ylabel("y / µm")
+            axes.set_ylabel(f"{up} / µm")
         else:
             axes.tick_params(labelleft=False)
     bar = figure.colorbar(image, cax=panel(figure, 0.65 + columns * width, 0.45, 0.1, tall), extend="max")
@@ -65,18 +65,25 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
     ])  # fmt: skip
     return Exhibit(
         "transport-maps", "Tortuosity factor over the section",
-        "Tortuosity factor along z of each domain (insulated sides; D_eff = D × share / factor, the square of the "
-        "tortuosity). Orange: no path leads from face to face, the factor is infinite. Hatched: outside of the sample, "
-        "or none of the phase. Where several domains fit along z, those at the first face are shown.",
+        f"Tortuosity factor along {flux} of each domain (insulated sides; D_eff = D × share / factor, the square of "
+        "the tortuosity). Orange: no path leads from face to face, the factor is infinite. Hatched: outside of the "
+        f"sample, or none of the phase. Where several domains fit along {flux}, those at the first face are shown.",
         "Maps of the tortuosity factor.", figure, table,
     )  # fmt: skip
+
+
+def _first(one: xr.Dataset) -> xr.Dataset:
+    """The domains at the first face along the flux."""
+    flux = one.attrs.get("direction", "z")
+    return one.isel({flux: 0}) if flux in one["tau_factor"].dims else one
 
 
 def _draw_map(axes, one: xr.Dataset, low: float, high: float):
     from matplotlib.colors import ListedColormap
 
-    tau = one["tau_factor"].transpose("y", "x").values
-    x, y = edges(one["x"].values), edges(one["y"].values)
+    up, across = one["tau_factor"].dims  # of z y x, the flux left out
+    tau = one["tau_factor"].values
+    x, y = edges(one[across].values), edges(one[up].values)
     hatch_missing(axes)
     image = axes.pcolormesh(
         x, y, np.where(np.isfinite(tau), tau, np.nan), cmap=AMOUNT, vmin=low, vmax=high, rasterized=True
@@ -186,65 +193,3 @@ def _bar_of(name: str, source: str, what: str, cubes, synthetic) -> tuple[np.nda
         ) if source == "image" else error
     one = cubes[name].sel(direction=["x", "y", "z"])
     return one[f"{what}_mean"].values, one[f"{what}_mean_err"].values
-
-
-@styled
-def hot_spot(found: dict[str, xr.Dataset]) -> Exhibit:
-    """Potential with flux lines in the middle section, and how the flux under the spot spreads with depth."""
-    names = list(found)[:3]
-    width = min(4.4 / len(names), 2.4)
-    figure = sheet(0.8 + width)
-    top = max(float(found[n]["potential"].max()) for n in names)
-    for k, name in enumerate(names):
-        axes = panel(figure, 0.7 + k * width, 0.5, width - 0.15, width - 0.15)
-        image = _draw_field(axes, found[name], top)
-        axes.set_title(name, fontsize=7)
-        axes.set_xlabel("x / µm")
-        axes.set_ylabel("z / µm") if k == 0 else axes.tick_params(labelleft=False)
-    bar = figure.colorbar(image, cax=panel(figure, 0.62 + len(names) * width, 0.5, 0.09, width - 0.15))
-    bar.outline.set_visible(False)
-    bar.set_label("potential / mV")
-    axes = panel(figure, 1.55 + len(names) * width, 0.5, WIDTH - 1.65 - len(names) * width, width - 0.15)
-    rows = []
-    for k, name in enumerate(names):
-        one, colour = found[name], SERIES[k % len(SERIES)]
-        axes.plot(
-            one["z"],
-            one["under_spot"],
-            color=colour,
-            marker=MARKS[k],
-            ms=2.5,
-            markevery=0.1,
-            label=f"{name}, under the spot",
-        )
-        axes.plot(one["z"], one["beside"], color=colour, ls="--", lw=0.8, label=f"{name}, beside it")
-        rows.append(one[["under_spot", "beside"]].to_dataframe().reset_index().assign(volume=name))
-    axes.set_xlabel("z / µm")
-    axes.set_ylabel("flux along z / mean")
-    axes.set_ylim(0)
-    axes.legend(fontsize=5.5)
-    about = found[names[0]].attrs
-    return Exhibit(
-        "transport-hot-spot", "Around a hot spot",
-        f"Section through the middle of a cube: a disc of {about['diameter_um']:g} µm on the face at z = 0 carries "
-        f"{about['times']:g} times the current density of what is around it, 1 mA/cm² on average. Colour: potential "
-        "above the far face; lines follow the flux; grey: blocked. Right: flux along z under the disc and beside it.",
-        "Potential and flux under a hot spot.", figure, pd.concat(rows),
-    )  # fmt: skip
-
-
-def _draw_field(axes, one: xr.Dataset, top: float):
-    x, z = one["x"].values, one["z"].values
-    potential = 1e3 * one["potential"].transpose("z", "x").values
-    axes.set_facecolor(SOFT)
-    image = axes.pcolormesh(
-        edges(x), edges(z), potential, cmap=AMOUNT, vmin=0, vmax=1e3 * top, rasterized=True
-    )
-    u, w = (np.nan_to_num(one[n].transpose("z", "x").values) for n in ("flux_x", "flux_z"))
-    if min(len(x), len(z)) > 1:
-        axes.streamplot(np.linspace(x[0], x[-1], len(x)), np.linspace(z[0], z[-1], len(z)), u, w, color="white",
-                        linewidth=0.5, arrowsize=0.4, density=0.7)  # fmt: skip
-    axes.set_xlim(edges(x)[[0, -1]])
-    axes.set_ylim(edges(z)[[-1, 0]])
-    axes.set_aspect("equal")
-    return image
