@@ -50,6 +50,10 @@ def contact(labels: xr.DataArray) -> float:
     return float(1 - void.any(0).mean())
 
 
+def both(labels: xr.DataArray) -> dict[str, float]:
+    return {"contact": contact(labels), "void": float((labels.values == 2).mean())}
+
+
 def twin(seconds: float, threads: int) -> None:
     from scipy.ndimage import gaussian_filter
 
@@ -124,11 +128,10 @@ def report(predict, held, tests) -> None:
         known = contact(guess.copy(data=true.astype(np.uint8)))
         one = tomo.corrected_measure(contact, guess, pairs)
         row("contact, by blocks", known, one, "value")
-        other = (p_held[1], held[1][1])
-        drawn = tomo.measure_by_draws(p, contact, sigma, rng=rng, draws=10, held=other)
-        row("contact, by draws", known, drawn, "measure")
-        drawn = tomo.measure_by_draws(p, lambda v: float((v.values == 2).mean()), sigma, rng=rng, draws=10)
-        row("void, by draws alone", (true == 2).mean(), drawn, "measure")
+        known_ones = [(a, t) for a, (_, t) in zip(p_held, held, strict=True)]
+        drawn = tomo.measure_by_draws(p, both, sigma, known_ones, rng=rng, draws=10)
+        row("contact, by draws", known, drawn, "contact")
+        row("void, by draws", (true == 2).mean(), drawn, "void")
 
 
 def row(name: str, truth: float, found: xr.Dataset, key: str) -> None:
