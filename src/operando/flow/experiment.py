@@ -69,6 +69,19 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def transport_has_its_phases(self):
+        if self.transport is None or self.transport.source != "segmentation":
+            return self
+        if self.segmentation is None:
+            raise ValueError('transport: source = "segmentation", but there is no section [segmentation]')
+        known = self.segmentation.phases or list(self.transport.phases)
+        if strange := [name for name in self.transport.phases if name not in known]:
+            raise ValueError(
+                f"transport.phases: {', '.join(strange)} not among the segmented phases {', '.join(known)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def phases_exist(self):
         for layer in self.cell.layers if self.cell else []:
             if layer.phase is not None and layer.phase not in self.phases:

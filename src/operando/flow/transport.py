@@ -164,7 +164,7 @@ def of_cubes(
     for n, cube in enumerate(cubes):
         job.listener.progress(f"transport {volume.name}, factors", n, len(cubes))
         each.append(factors_of(job, section, cube))
-    groups[f"transport/cubes/{volume.name}"] = corrected_cubes(over_cubes(each), errors)
+    groups[f"transport/cubes/{volume.name}"] = corrected_cubes(over_cubes(each), section, errors)
     if section.synthetic is not None:
         try:
             compared = synthetic(job, section, volume.name, cubes, settings)

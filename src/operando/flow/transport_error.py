@@ -14,45 +14,50 @@ LEAST = 3  # degrees of freedom, below which a scatter is not known
 
 
 def held_bias(segmented: np.ndarray, true: np.ndarray, volume: Sequence[int] | np.ndarray) -> xr.Dataset:
-    """By how much a measure of segmented blocks is off, relative to that of the true labels.
+    """By how much a measure of segmented blocks is off, in proportion to its distance from that of the dense phase.
 
-    r = ln(segmented / true)
+    r = slope x,   r = ln(segmented / true),  x = ln(segmented):  1 (x = 0) is the dense phase, of which nothing is lost
 
     segmented, true   (block, direction) of the same held-out blocks; infinite ones and zeros say nothing
     volume            (block,) number of the held-out volume that a block is of
 
-    Over `direction`: `bias` (mean of r) with `bias_err`; alone `spread` (of r between blocks of one volume, pooled over
-    the directions), `between` (what volumes differ by beyond it; 0 of one volume, where it is not known), `blocks`,
-    `volumes`, and `flag` (TOO_FEW_COUNTS: no error is given). Few blocks: errors are wider by Student's t.
+    Over `direction`: `slope` with `slope_err`, `bias` (mean of r); alone `spread` (of r about it between blocks of one
+    volume, pooled over the directions), `between` (what volumes differ by beyond it; 0 of one volume, where it is not
+    known), `blocks`, `volumes`, and `flag` (TOO_FEW_COUNTS: no error is given). Few blocks: `spread` is wider by
+    Student's t.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(np.asarray(segmented, float) / np.asarray(true, float))
-    good = np.isfinite(ratio).all(1)
-    ratio, volume = ratio[good], np.asarray(volume)[good]
-    groups = [ratio[volume == v] for v in np.unique(volume)]
-    blocks, directions = len(ratio), ratio.shape[1]
-    freedom = directions * (blocks - len(groups))
-    nothing = np.full(directions, np.nan)
-    bias, bias_err, spread, between, flag = nothing, nothing, np.nan, np.nan, int(Flag.TOO_FEW_COUNTS)
+        x = np.log(np.asarray(segmented, float))
+        r = x - np.log(np.asarray(true, float))
+    good = np.isfinite(r).all(1)
+    x, r, volume = x[good], r[good], np.asarray(volume)[good]
+    numbers, directions = np.unique(volume), x.shape[1]
+    freedom = directions * (len(r) - len(numbers) - 1)
+    slope = slope_err = np.full(directions, np.nan)
+    spread, between, flag = np.nan, np.nan, int(Flag.TOO_FEW_COUNTS)
     if freedom >= LEAST:
-        wider, flag = _student(freedom), 0
-        bias = ratio.mean(0)
-        spread = wider * float(np.sqrt(sum(((g - g.mean(0)) ** 2).sum() for g in groups) / freedom))
+        weight = np.maximum((x**2).sum(0), 1e-12)
+        slope, flag = (x * r).sum(0) / weight, 0
+        groups = [(r - slope * x)[volume == v] for v in numbers]
+        spread = _student(freedom) * float(
+            np.sqrt(sum(((g - g.mean(0)) ** 2).sum() for g in groups) / freedom)
+        )
         between = _between(groups, spread)
-        weight = sum((len(g) / blocks) ** 2 for g in groups)
-        bias_err = np.full(directions, np.sqrt(spread**2 / blocks + between**2 * weight))
+        slope_err = spread / np.sqrt(weight)
     about = {"units": "1"}
+    words = "ln(segmented / true)"
     return xr.Dataset(
         {
-            "bias": ("direction", bias, about | {"long_name": "mean of ln(segmented / true)"}),
-            "bias_err": ("direction", bias_err, about),
-            "spread": ((), spread, about | {"long_name": "scatter of ln(segmented / true) between blocks"}),
+            "slope": ("direction", slope, about | {"long_name": f"{words} over ln(segmented)"}),
+            "slope_err": ("direction", slope_err, about),
+            "bias": ("direction", r.mean(0) if len(r) else slope, about | {"long_name": f"mean of {words}"}),
+            "spread": ((), spread, about | {"long_name": f"scatter of {words} between blocks"}),
             "between": ((), between, about | {"long_name": "what volumes differ by beyond that"}),
-            "blocks": ((), blocks, about | {"long_name": "held-out blocks"}),
-            "volumes": ((), len(groups), about | {"long_name": "held-out volumes"}),
+            "blocks": ((), len(r), about | {"long_name": "held-out blocks"}),
+            "volumes": ((), len(numbers), about | {"long_name": "held-out volumes"}),
             "flag": flag_variable(np.array(flag), ()),
         }
-    )
+    )  # fmt: skip
 
 
 def _student(freedom: int) -> float:
@@ -71,32 +76,46 @@ def _between(groups: list[np.ndarray], spread: float) -> float:
     return float(np.sqrt(max(means.var(0, ddof=1).mean() - expected, 0.0)))
 
 
-def relative_error(bias: xr.Dataset, blocks: float) -> np.ndarray:
-    """Error that is left over `direction` of the mean of so many blocks (infinite: the scatter is known otherwise)."""
-    scatter = float(bias["spread"]) ** 2 / blocks
-    return np.sqrt(bias["bias_err"].values ** 2 + float(bias["between"]) ** 2 + scatter)
-
-
 def put_corrected(
-    found: xr.Dataset, name: str, bias: xr.Dataset, *, blocks: float, others: xr.DataArray | None = None
-) -> xr.Dataset:
-    """With `<name>_corrected` = value exp(-bias) and `<name>_corrected_err`, which holds `others` too (absolute).
+    found: xr.Dataset, name: str, bias: xr.Dataset, *, blocks: float, bulk: float = 1.0,
+    others: xr.DataArray | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """With `<name>_corrected` = value exp(-slope ln(value / bulk)), and `<name>_corrected_err`.
 
-    blocks   of the size of the held-out ones that the value is a mean of
+    blocks   of the size of the held-out ones that the value is a mean of; infinite: their scatter is in `others`
+    bulk     the value of the dense phase
+    others   further errors of the value (absolute)
     """
     value = found[name]
-    own = ("direction",) if "direction" in value.dims else ()
-    shift, left = bias["bias"].values, relative_error(bias, blocks)
-    factor = xr.DataArray(np.exp(-shift) if own else np.exp(-shift[0]), dims=own)
-    relative = xr.DataArray(left if own else left[0], dims=own)
-    best = (value * factor).transpose(*value.dims)
+    slope, slope_err = (_of(bias[n], value) for n in ("slope", "slope_err"))
+    x = log(value / bulk)
+    factor = exp(-slope * x)
+    best = (value * factor.fillna(1.0)).transpose(*value.dims)
+    volumes = max(int(bias["volumes"]), 1)
+    left = float(bias["between"]) ** 2 * (1 + 1 / volumes) + float(bias["spread"]) ** 2 / blocks
     other = 0.0 if others is None else others.fillna(0.0) * factor
-    error = np.sqrt((best * relative) ** 2 + other**2).where(np.isfinite(best))
+    error: xr.DataArray = (best**2 * ((slope_err * x) ** 2 + left) + other**2) ** 0.5
     words = value.attrs.get("long_name", name.replace("_", " "))
     units = {"units": value.attrs.get("units", "1")}
     return found.assign({
         f"{name}_corrected": best.assign_attrs(units, long_name=f"{words}, corrected by held-out blocks"),
-        f"{name}_corrected_err": error.transpose(*value.dims).assign_attrs(
+        f"{name}_corrected_err": error.where(np.isfinite(best)).transpose(*value.dims).assign_attrs(
             units, long_name="with what the segmentation leaves of error"
         ),
     })  # fmt: skip
+
+
+def log(value: xr.DataArray) -> xr.DataArray:
+    """ln; NaN of what is infinite or not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.log(value.values)
+    return value.copy(data=np.where(np.isfinite(found), found, np.nan))
+
+
+def exp(value: xr.DataArray) -> xr.DataArray:
+    return value.copy(data=np.exp(value.values))
+
+
+def _of(one: xr.DataArray, value: xr.DataArray) -> xr.DataArray:
+    """Direction by direction where the value has them, else the only one."""
+    return one.drop_attrs() if "direction" in value.dims else one.isel(direction=0, drop=True).drop_attrs()

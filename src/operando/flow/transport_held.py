@@ -9,7 +9,7 @@ import xarray as xr
 
 from .sections.transport import TransportSection
 from .transport_error import held_bias, put_corrected
-from .transport_source import LabelVolume
+from .transport_source import UNKNOWN, LabelVolume
 from .transport_stages import XYZ, factors_of, map_of
 
 if TYPE_CHECKING:
@@ -56,17 +56,16 @@ def of_cubes(job: Run, section: TransportSection, pairs: list[HeldPair]) -> dict
     """Bias of each factor over x, y, z, of all held-out cubes that are labelled to the last voxel."""
     a, b, number = [], [], []
     for n, pair in enumerate(pairs):
-        for segmented, true in same_cubes(section, pair):
-            job.listener.say("transport", f"{segmented.name}: as segmented and as it is")
-            a.append(factors_of(job, section, segmented))
-            b.append(factors_of(job, section, true))
+        for cube, twin in same_cubes(section, pair):
+            job.listener.say("transport", f"{cube.name}: as segmented and as it is")
+            a.append(factors_of(job, section, cube))
+            b.append(factors_of(job, section, twin))
             number.append(n)
-    names = [name for name in FACTORS if a and name in a[0]]
-    return {
-        name: held_bias(*(np.array([one[name].values for one in side]) for side in (a, b)), number)
-        .assign_coords(direction=list(XYZ))
-        for name in names
-    }  # fmt: skip
+    found = {}
+    for name in [name for name in FACTORS if a and name in a[0]]:
+        segmented, true = (np.array([one[name].values for one in side]) for side in (a, b))
+        found[name] = held_bias(segmented, true, number).assign_coords(direction=list(XYZ))
+    return found
 
 
 def same_cubes(section: TransportSection, pair: HeldPair) -> list[tuple[LabelVolume, LabelVolume]]:
@@ -75,8 +74,8 @@ def same_cubes(section: TransportSection, pair: HeldPair) -> list[tuple[LabelVol
     known = pair.segmented.known & pair.true.known
     cut = []
     for volume in (pair.segmented, pair.true):
-        labels = np.where(known, volume.labels, volume.unknown)
-        one = LabelVolume(volume.name, labels.astype(np.uint8), volume.voxel_um, volume.unknown)
+        labels = np.where(known, volume.labels, np.uint8(UNKNOWN))
+        one = LabelVolume(volume.name, labels, volume.voxel_um, UNKNOWN)
         cut.append(one.cubes(section.cube_um, labels.size))
     return list(zip(*cut, strict=True))
 
@@ -103,19 +102,25 @@ def corrected_whole(
         return whole
     cubes = volume.labels.size * np.prod(volume.voxel_um) / section.cube_um**3
     return put_corrected(
-        whole, "conductivity", errors[name], blocks=max(float(cubes), 1.0), others=whole["conductivity_err"]
-    )
+        whole, "conductivity", errors[name], blocks=max(float(cubes), 1.0), others=whole["conductivity_err"],
+        bulk=section.phases[section.bulk_name].conductivity_mS_per_cm,
+    )  # fmt: skip
 
 
-def corrected_cubes(found: xr.Dataset, errors: dict[str, xr.Dataset]) -> xr.Dataset:
+def corrected_cubes(
+    found: xr.Dataset, section: TransportSection, errors: dict[str, xr.Dataset]
+) -> xr.Dataset:
     """Factors of each cube and of their mean, whose scatter holds that of the segmentation."""
     blocks = np.inf if found.sizes["cube"] > 1 else 1
-    for name, by in zip((*FACTORS, "young_modulus"), (*FACTORS, "young_factor"), strict=True):
+    young = section.phases[section.bulk_name].young_GPa
+    dense = {FACTORS[0]: 1.0, FACTORS[1]: 1.0, "young_modulus": young}
+    for name, bulk in dense.items():
+        by = FACTORS[1] if name == "young_modulus" else name
         if name in found and by in errors:
-            found = put_corrected(found, name, errors[by], blocks=1, others=found[f"{name}_err"])
-            found = put_corrected(
-                found, f"{name}_mean", errors[by], blocks=blocks, others=found[f"{name}_mean_err"]
-            )
+            for what, count in ((name, 1), (f"{name}_mean", blocks)):
+                found = put_corrected(
+                    found, what, errors[by], blocks=count, bulk=bulk, others=found[f"{what}_err"]
+                )
     return found
 
 

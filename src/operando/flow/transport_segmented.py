@@ -20,6 +20,8 @@ from .transport_source import REST, UNKNOWN, LabelVolume
 if TYPE_CHECKING:
     from .running import Run
 
+FEW = 1e-3  # of the voxels: mistakes of the segmentation
+
 
 @dataclass(frozen=True)
 class HeldPair:
@@ -55,7 +57,18 @@ def from_segmentation(
         of_labels(section, name, *read(folder / f"{stem}.zarr", section), table)
         for name, stem in zip(names, stems, strict=True)
     ]
+    note_rest(job, found)
     return found, held_pairs(job, section, told["phase"].values.tolist(), folder)
+
+
+def note_rest(job: Run, volumes: list[LabelVolume]) -> None:
+    shares = {v.name: float((v.labels == REST).mean()) for v in volumes}
+    most = max(shares, key=lambda name: shares[name])
+    if shares[most] > FEW:
+        job.notes.append(
+            f"transport: {100 * shares[most]:.2g} % of {most} within rows and region are of phases that [transport] "
+            "does not name: they block, and domains that reach into them are judged by little"
+        )
 
 
 def lookup(section: TransportSection, phases: list[str]) -> np.ndarray:

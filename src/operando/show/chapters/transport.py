@@ -32,7 +32,8 @@ def chapter(results: Results) -> Chapter | None:
         for what in ("map", "cubes", "synthetic", "field")
     }
     found = Chapter("transport", "Transport and stiffness of the microstructure")
-    found.measured.append(f"Label volumes: {listed([_made_of(summary, n) for n in names])}.")
+    what = "Segmented above" if summary.attrs.get("source") == "segmentation" else "Label volumes"
+    found.measured.append(f"{what}: {listed([_made_of(summary, n) for n in names])}.")
     for name in names:
         one = summary.sel(volume=name)
         found.findings += [
@@ -49,7 +50,7 @@ def chapter(results: Results) -> Chapter | None:
         found.tables.append(_table(kind["cubes"]))
     if kind["field"]:
         found.figures.append(transport_field.hot_spot(kind["field"]))
-    found.doubts += _doubts(summary, kind)
+    found.doubts += [*_doubts(summary, kind), *_held(groups.get("transport/held"))]
     return found
 
 
@@ -76,10 +77,22 @@ def _tortuosity(one: xr.Dataset, name: str) -> list[str]:
     value = with_error(median, error) if error > 0 else number(median, 4)
     high = float(one["tau_high"])
     upper = number(high, 3) if np.isfinite(high) else "infinite"
+    along = one.attrs.get("along", "z")
     return [
-        words
-        + f"the median tortuosity factor is {value} (middle half: {number(float(one['tau_low']), 3)} to {upper})."
+        words + f"the median tortuosity factor along {along} is {value} (middle half: "
+        f"{number(float(one['tau_low']), 3)} to {upper}){_corrected(one, 'tau_median')}."
     ]
+
+
+def _corrected(one: xr.Dataset, name: str, unit: str = "") -> str:
+    """What is left of error by the segmentation, where held-out labels tell it."""
+    if f"{name}_corrected" not in one:
+        return ""
+    values = one[f"{name}_corrected"].values, one[f"{name}_corrected_err"].values
+    if not np.isfinite(values).all():
+        return ""
+    told = [with_error(float(v), float(e), unit) for v, e in zip(*map(np.atleast_1d, values), strict=True)]
+    return f"; corrected for what the segmentation gets wrong: {listed(told)}"
 
 
 def _conductivity(one: xr.Dataset, name: str) -> list[str]:
@@ -87,9 +100,10 @@ def _conductivity(one: xr.Dataset, name: str) -> list[str]:
         return []
     told = [f"{number(float(one['conductivity'].sel(direction=d)), 4)} along {d}" for d in "xyz"]
     low, high = one["hashin_shtrikman_bounds"].values
+    whole = _corrected(one.sel(direction=list("xyz")), "conductivity", "mS/cm")
     return [
-        f"{name}: the whole volume conducts {listed(told)} mS/cm; an isotropic mixture of its phases lies between "
-        f"{number(float(low), 3)} and {number(float(high), 3)} mS/cm."
+        f"{name}: the whole volume conducts {listed(told)} mS/cm{whole}; an isotropic mixture of its phases lies "
+        f"between {number(float(low), 3)} and {number(float(high), 3)} mS/cm."
     ]
 
 
@@ -131,13 +145,16 @@ def _table(cubes: dict[str, xr.Dataset]) -> Table:
             rows.append(row)
     columns = ["volume", "along", "conductivity / bulk", "Young's modulus / bulk", "Young's modulus"]
     note = "Mean of the cubes with the standard error by their scatter, where there are several."
+    if any("conductivity_factor_mean_corrected" in one for one in cubes.values()):
+        note += " Corrected for what the segmentation gets wrong in held-out cubes, with the error that it leaves."
     return Table("transport-factors", "Microstructure factors", columns, rows, note)
 
 
 def _cell(one: xr.Dataset, what: str, direction: str, unit: str) -> str:
     if what not in one:
         return "·"
-    value, error = (float(one[f"{what}_mean{end}"].sel(direction=direction)) for end in ("", "_err"))
+    mean = f"{what}_mean_corrected" if f"{what}_mean_corrected" in one else f"{what}_mean"
+    value, error = (float(one[f"{mean}{end}"].sel(direction=direction)) for end in ("", "_err"))
     return with_error(value, error, unit) if error > 0 else f"{number(value, 4)} {unit}".strip()
 
 
@@ -168,4 +185,24 @@ def _doubts(summary: xr.Dataset, kind: dict[str, dict[str, xr.Dataset]]) -> list
             "Stiffness takes each cube to repeat itself on all sides, which an image does not: its faces are false "
             "contacts."
         )
+    return found
+
+
+def _held(held: xr.Dataset | None) -> list[str]:
+    """What held-out blocks say of the segmentation."""
+    if held is None:
+        return []
+    words = {"tau_factor": "domains: the tortuosity factor", "conductivity_factor": "cubes: the conductivity",
+             "young_factor": "cubes: Young's modulus"}  # fmt: skip
+    found = []
+    for name in map(str, held["measure"].values):
+        one = held.sel(measure=name)
+        bias = float(np.nanmean(one["bias"].values))
+        found.append(
+            f"{int(one['blocks'])} held-out {words[name]} of the segmentation is {100 * abs(bias):.2g} % too "
+            f"{'large' if bias > 0 else 'small'} in the mean, and scatters by {100 * float(one['spread']):.2g} % "
+            f"between them ({plural(int(one['volumes']), 'volume')})."
+        )
+    if int(held["volumes"].max()) < 2:
+        found.append("One held-out volume does not tell how such errors change from one volume to the next.")
     return found
