@@ -160,3 +160,21 @@ def test_current_on_dead_ends_is_lost_and_said_so():
     found = transport.hot_spot_field(volume, np.ones((4, 4)))
     assert found.attrs["lost_share"] == pytest.approx(0.5)
     np.testing.assert_allclose(found["flux_z"].mean(["y", "x"]), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("direction", "order"), [("x", (2, 1, 0)), ("y", (1, 0, 2)), ("z", (0, 1, 2))])
+def test_a_map_along_another_axis_is_that_of_the_turned_volume(direction, order):
+    grey = gaussian_filter(np.random.default_rng(3).standard_normal((24, 30, 20)), 2)
+    solid, size, voxel = grey > np.quantile(grey, 0.2), (10, 15, 12), (1.0, 2.0, 3.0)  # x y z; z y x
+    found = transport.tortuosity_map(solid, size, direction=direction, voxel=voxel)
+    turned = transport.tortuosity_map(
+        solid.transpose(order), tuple(size[::-1][a] for a in order)[::-1], voxel=[voxel[a] for a in order]
+    )
+    assert found.attrs["direction"] == direction
+    expected = turned["tau_factor"].values.transpose(np.argsort(order))
+    np.testing.assert_allclose(found["tau_factor"].values, expected, rtol=1e-6)
+    np.testing.assert_allclose(found["z"], [6.0, 18.0])
+    whole = transport.tortuosity_map(solid, solid.shape[::-1], direction=direction, voxel=voxel)
+    assert direction not in whole["tau_factor"].dims
+    known = transport.tortuosity_factor(solid, directions=direction, voxel=voxel)["tau_factor"]
+    assert whole["tau_factor"].item() == pytest.approx(known.item(), rel=1e-12)

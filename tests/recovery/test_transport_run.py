@@ -71,6 +71,19 @@ def test_laminate_in_a_run(experiment):
     assert len(told.figures) == 4
 
 
+def test_a_map_along_x_has_its_own_domains_and_axes(experiment):
+    """Layers normal to z: straight along x for phases that conduct alike, and the report names the axis."""
+    text = LAYERED.replace("domain_um = [10.0, 10.0, 20.0]", 'along = "x"\ndomain_um = [40.0, 10.0, 5.0]')
+    experiment.write_text(text.replace("cube_um = 20.0", "cube_um = 10.0\nstiffness = false"))
+    results = run(experiment)[1]
+    tau = results.groups["transport/map/layers"]
+    assert tau["tau_factor"].dims == ("z", "y")
+    assert tau["tau_factor"].shape == (4, 2)
+    told = chapter(results)
+    assert any("factor along x is 1" in sentence for sentence in told.findings)
+    assert "along x" in told.figures[0].caption
+
+
 def backus():
     """Young's moduli along x, y, z of layers normal to z (Backus 1962), by inverting the stiffness."""
     young, poisson = np.array([10, 1.0]), np.array([0.2, 0.3])

@@ -45,7 +45,7 @@ rows = [{ROWS[0]}, {ROWS[1]}]
 phases = {{ pore = {{}}, electrolyte = {{ conductivity_mS_per_cm = 2.0, young_GPa = 20.0, poisson = 0.3 }} }}
 domain_um = [{SIDE * VOXEL}, {SIDE * VOXEL}, {SIDE * VOXEL}]
 cube_um = {SIDE * VOXEL}
-cubes = 16
+cubes = 4
 """
 
 
@@ -126,9 +126,9 @@ def test_conductivity_and_stiffness_of_unseen_cells_within_their_errors(made, re
         true = transport.effective_conductivity(made.truth[number], CONDUCTS, directions="xyz")
         off["whole"].append(pulls(whole, "conductivity", true["conductivity"].values))
         cubes = results.groups[f"transport/cubes/v_{number}"]
-        assert cubes.sizes["cube"] == 16
-        for k in range(0, 16, 3):
-            y, x = divmod(k, 4)
+        assert cubes.sizes["cube"] == 4
+        for k in range(4):
+            y = x = k  # spread over the 16 that fit
             cut = made.truth[number][:, y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE]
             one = transport.microstructure_factors(cut, conductivity=CONDUCTS, moduli=STIFF, bulk=SOLID)
             for name in ("conductivity_factor", "young_factor"):

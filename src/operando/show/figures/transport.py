@@ -21,6 +21,14 @@ from ..style import (
 )
 
 BLOCKED = "#c8501a"
+COLUMNS = (
+    "tau_factor",
+    "tau_factor_err",
+    "tau_factor_corrected",
+    "tau_factor_corrected_err",
+    "volume_fraction",
+    "flag",
+)
 
 
 @styled
@@ -60,7 +68,7 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
         patch = Patch(color=BLOCKED, label="no path through")
         bar.ax.legend(handles=[patch], loc="lower left", bbox_to_anchor=(3.2, 0), fontsize=6)
     table = pd.concat([
-        one[["tau_factor", "tau_factor_err", "volume_fraction", "flag"]].to_dataframe().reset_index().assign(volume=n)
+        one[[c for c in COLUMNS if c in one]].to_dataframe().reset_index().assign(volume=n)
         for n, one in flat.items()
     ])  # fmt: skip
     return Exhibit(
@@ -171,7 +179,8 @@ def factors(cubes: dict[str, xr.Dataset], synthetic: dict[str, xr.Dataset]) -> E
         "transport-factors", "Microstructure factors",
         "Effective property over that of the dense bulk. Filled: imaged cubes; hatched: synthetic isotropic "
         "polycrystals of the same porosity, pore size and grain size. Whiskers: standard error of the mean of "
-        "imaged cubes, standard deviation of synthetic ones (what one of them may differ by).",
+        "imaged cubes, standard deviation of synthetic ones (what one of them may differ by). Of a segmentation of "
+        "this run imaged cubes are corrected by held-out ones, unless they stand beside synthetic ones.",
         "Bars of conductivity and stiffness factors along x, y and z.", figure, pd.DataFrame(rows),
     )  # fmt: skip
 
@@ -192,4 +201,5 @@ def _bar_of(name: str, source: str, what: str, cubes, synthetic) -> tuple[np.nda
             max(one.attrs.get("seeds", 1), 1)
         ) if source == "image" else error
     one = cubes[name].sel(direction=["x", "y", "z"])
-    return one[f"{what}_mean"].values, one[f"{what}_mean_err"].values
+    best = f"{what}_mean_corrected" if f"{what}_mean_corrected" in one else f"{what}_mean"
+    return one[best].values, one[f"{best}_err"].values
