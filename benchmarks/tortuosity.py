@@ -97,7 +97,8 @@ def have_taufactor() -> bool:
 
 def map_of_domains(peer: bool, counts: int, porosity: float) -> None:
     structure = sheets if porosity > 0.8 else blobs
-    volume = structure((100, 25 * counts, 25 * counts), 3.0, porosity, 1)
+    radius = 3.0 if porosity <= 0.8 else max(3.0, 0.45 / (1 - porosity))  # walls of two voxels or more
+    volume = structure((100, 25 * counts, 25 * counts), radius, porosity, 1)
     percolates = tortuosity_map(volume)["percolates"].values.ravel()  # also compiles
     if not percolates.any():
         print(f"| {counts**2} domains, porosity {porosity}: none percolates |")

@@ -7,7 +7,6 @@ import os
 import secrets
 import threading
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from operando import tomography as tomo
 from operando.core.errors import InputError
 from operando.read.volume_boxes import Box, BoxedVolume, open_volume
 
-from .segmentation_known import STROKES, VERSION, Known, Scan, filled, grown, read_known, read_strokes
+from .painting_strokes import AXES, checked
+from .segmentation_known import Known, Scan, filled, grown, read_known, read_strokes
 from .segmentation_model import ForestSettings, scale_of, train_forest
 
 FOLDER = "painting"
-AXES = "zyx"
 PHASES = ["void", "lithium", "solid"]
-MOST_STROKES, MOST_POINTS, MOST_PHASES, LONGEST_NAME, WIDEST = 20_000, 4_000, 32, 40, 200.0
 QUICK = ForestSettings(dimensions=2, sigmas=(0.7, 1.4, 2.8, 5.6), trees=30, depth=14)
 WINDOW = 320  # of the slices in which places to paint next are looked for
 SLICES = 8
@@ -222,48 +220,3 @@ def turned(known: Known, axis: int) -> Known:
     other = replace(file, shape=(a, b, c), get=get, flip=False)
     u, v, w = (known.box[k] for k in order)
     return Known(replace(known.scan, file=other), (u, v, w), known.labels.transpose(order), known.phases)
-
-
-def checked(sent: bytes, file: BoxedVolume) -> dict[str, Any]:
-    """Strokes that a page sent, as they are kept. Raises `InputError` for anything else."""
-    try:
-        told = json.loads(sent)
-        phases, strokes = told["phases"], told["strokes"]
-        _plain(phases, MOST_PHASES)
-        _plain(strokes, MOST_STROKES)
-        if len(set(phases)) < len(phases) or not all(
-            isinstance(p, str) and 0 < len(p) <= LONGEST_NAME for p in phases
-        ):
-            raise ValueError("names of phases")
-        kept = [_stroke(one, phases, file.shape) for one in strokes]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"these are no strokes ({error})", where=file.name, fix="Reload the page."
-        ) from error
-    return {
-        "format": STROKES, "version": VERSION, "volume": file.name, "shape": list(file.shape),
-        "voxel_um": file.voxel_um, "phases": phases, "strokes": kept,
-    }  # fmt: skip
-
-
-def _plain(items: Any, most: int) -> None:
-    if not isinstance(items, list) or len(items) > most:
-        raise ValueError(f"no list of at most {most}")
-
-
-def _stroke(one: Any, phases: list[str], shape: Sequence[int]) -> dict[str, Any]:
-    _plain(one["points"], MOST_POINTS)
-    points = np.asarray(one["points"], float)
-    radius = float(one["radius_vox"])
-    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
-        raise ValueError("points of a stroke")
-    if (points < -0.5).any() or (points > np.array(shape) - 0.5).any():
-        raise ValueError("a stroke leaves the volume")
-    if not 0 <= radius <= WIDEST or one.get("across", "z") not in tuple(AXES):
-        raise ValueError("brush of a stroke")
-    if one["phase"] is not None and one["phase"] not in phases:
-        raise ValueError("a stroke of an unknown phase")
-    return {
-        "phase": one["phase"], "points": np.round(points, 2).tolist(), "radius_vox": radius,
-        "across": one.get("across", "z"),
-    }  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from operando.show.figures import segmentation as figures
+from operando.show.figures import segmentation_trust as trust
 from operando.show.table import Table
 from operando.show.text import listed, number, plural, with_error
 
@@ -34,13 +35,13 @@ def chapter(results: Results) -> Chapter | None:
         drawn.append(figures.contact(groups["segmentation/maps"]))
     judged = []
     if "segmentation/reliability" in groups:
-        judged.append(figures.reliability(groups["segmentation/reliability"]))
-        judged.append(figures.confusion(groups["segmentation/confusion"]))
+        judged.append(trust.reliability(groups["segmentation/reliability"]))
+        judged.append(trust.confusion(groups["segmentation/confusion"]))
     model = groups["segmentation/model"]
     return Chapter(
         "segmentation", "Segmentation", measured=[_measured(main)],
         findings=[*_amounts(main), *_ratios(ratios), *_contact(contact)], figures=drawn, tables=[_table(main)],
-        doubts=_doubts(groups), checks=[*judged, *([figures.learned(model)] if model.data_vars else [])],
+        doubts=_doubts(groups), checks=[*judged, *([trust.learned(model)] if model.data_vars else [])],
     )  # fmt: skip
 
 
