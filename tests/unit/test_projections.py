@@ -173,3 +173,31 @@ def test_numbers_of_unusual_types_come_as_usual_ones(tmp_path, kind):
     assert read.dtype.isnative
     assert read.dtype.itemsize >= 2
     np.testing.assert_array_equal(read, data)  # up to 900 counts: exact in half precision too
+
+
+def test_times_of_projections_are_read(tmp_path):
+    make.data_exchange(tmp_path / "a.h5", ANGLES)
+    make.data_exchange(tmp_path / "b.h5", ANGLES)
+    make.nxtomo(tmp_path / "c.nxs", ANGLES)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["/exchange/time"] = 20.0 + 2.0 * np.arange(len(ANGLES))
+        file["/exchange/time"].attrs["units"] = "s"
+    with h5py.File(tmp_path / "b.h5", "a") as file:  # nothing but the end: evenly between
+        file["/process/acquisition/end_date"] = "2024-05-01T10:01:00+00:00"
+    with h5py.File(tmp_path / "c.nxs", "a") as file:  # of all frames, flats and darks among them; since 1970
+        key = file["/entry/instrument/detector/image_key"][()]
+        file["/entry/instrument/detector/time"] = 1714557600.0 + 3.0 * np.arange(len(key))
+    a, b, c = (open_projections(tmp_path / n).time_s for n in ("a.h5", "b.h5", "c.nxs"))
+    np.testing.assert_allclose(a - 1714557600.0, 20.0 + 2.0 * np.arange(len(ANGLES)))
+    np.testing.assert_allclose(np.mean(b) - 1714557600.0, 30.0)
+    np.testing.assert_allclose(c - 1714557600.0, 3.0 * np.flatnonzero(key == 0))
+
+
+def test_times_that_cannot_be_are_not_believed(tmp_path):
+    make.data_exchange(tmp_path / "a.h5", ANGLES)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["/exchange/time"] = np.zeros(len(ANGLES))
+        file["/process/acquisition/end_date"] = "2023-05-01T10:01:00+00:00"
+    scan = open_projections(tmp_path / "a.h5")
+    assert scan.time_s is None
+    assert scan.started_s == 1714557600.0

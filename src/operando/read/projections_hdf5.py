@@ -14,6 +14,7 @@ from ..core.errors import ReadError
 from .eiger import optional, parse_time, value
 from .hdf5 import Files, damage_told
 from .hdf5_chunks import values
+from .projections_time import projection_times
 
 LENGTHS_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0, "µm": 1.0, "nm": 1e-3}
 ENERGIES_KEV = {"kev": 1.0, "ev": 1e-3, "mev": 1e3}
@@ -104,6 +105,10 @@ def data_exchange(files: Files, path: Path) -> dict[str, Any]:
         if text is not None and (started := parse_time(text, str(path))) is not None:
             facts["started_s"] = started
             break
+    facts["time_s"] = projection_times(
+        files, path, "/exchange/time", "/process/acquisition/end_date", facts.get("started_s"),
+        facts["images"].shape[0], None,
+    )  # fmt: skip
     return facts
 
 
@@ -189,6 +194,8 @@ def nxtomo(files: Files, path: Path, entry: str) -> dict[str, Any]:
     distance = _first_number(files, path, (f"{detector}/distance",), LENGTHS_UM, "m")
     facts["distance_mm"] = None if distance is None else distance * 1e-3
     facts["started_s"] = parse_time(value(files, path, f"{root}/start_time"), name)
+    facts["time_s"] = projection_times(files, path, f"{detector}/time", f"{root}/end_time", facts["started_s"],
+                                       len(of["images"]), of["images"])  # fmt: skip
     return facts
 
 

@@ -1,9 +1,11 @@
-"""The column-wise rule of paper 004, marching along z over bands of rows, so that memory is read in order.
+"""The column-wise rule of paper 004, marching along z over bands of rows.
 
-A band is a few rows y: what lies at one z is one run of memory, long enough for the processor to read ahead. Arrays
-are whole and contiguous, rows are cut out of them by number: the compiler then knows that neighbours along x are
-neighbours in memory, and turns the loops over x into vector instructions. The literal form, column by column, is
-tests/unit/column_rule_literal.py.
+A band is a few rows y: what lies at one z is one run of memory. Dark voxels are counted over such runs first, in the
+order of memory: the processor reads ahead, and the second cache then holds what the rule needs around each voxel
+(several rows read at once stop it from reading ahead: float32 took one and a half times as long). Voids are judged in
+the same march, where they begin. Arrays are whole and contiguous, rows are cut out of them by number: the compiler
+then knows that neighbours along x are neighbours in memory, and turns the loops over x into vector instructions. The
+literal form, column by column, is tests/unit/column_rule_literal.py.
 """
 
 from __future__ import annotations
@@ -12,47 +14,64 @@ import numpy as np
 from numba import njit, prange
 
 LITHIUM, VOID, STEEL, DARK = 1, 2, 4, 8
-BAND = 16  # rows: the voxels of a band of 1024 columns at a few z stay in the second cache
+BAND, CHUNK = (
+    32,
+    2,
+)  # rows, z: 1000 float32 columns of them and of what is ahead and behind stay in the second cache
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def mark_lithium(grey, y0, y1, up, steel, lithium, void, interphase, ahead, label, first, last, dark):
-    """Li of the columns of rows y0 to y1, from the collector on.
-
-    grey, label (z, y, x), label uint8, bits are set; up: the collector is at z = 0, else at the last z. first, last
-    (y, x), dark (y - y0, x) int32 in out: steps from the collector to the first and last Li voxel, and to the last
-    voxel of Li that is darker than `void`; -1 where there is none.
-    """
-    nz, _, nx = grey.shape
-    state = np.zeros((y1 - y0, nx), np.int32)  # 0 in the steel, 1 in lithium, 2 past it
-    phase = np.zeros(y1 - y0, np.int32)  # 0 and 1 where that is the state of the whole row, else -1
-    begun = np.zeros(y1 - y0, np.bool_)  # all columns of the row have lithium
-    bits, total = np.empty(nx, np.int32), np.empty(nx, np.float32)
-    for step in range(nz):
-        near = min(ahead, nz - 1 - step)
-        limit = np.float32(interphase * near) if near > 0 else np.float32(-np.inf)
-        z, way = (step, 1) if up else (nz - 1 - step, -1)
-        running = np.int32(0)
+def count_dark(grey, y0, y1, begin, end, up, below, dark):
+    """dark (z, y - y0): voxels under `below` in rows y0 to y1, from step `begin` to step `end`: z after z, so that they
+    are read in order."""
+    nz = grey.shape[0]
+    for step in range(begin, min(end, nz)):
+        z = step if up else nz - 1 - step
         for y in range(y0, y1):
-            here, mine, k = grey[z, y], state[y - y0], y - y0
-            if phase[k] == 0 and count_under(here, steel) == 0:
-                label[z, y, :] = STEEL
-                running += np.int32(nx)
-                continue
-            sum_rows(grey, z + way, y, way, near, total)
-            if phase[k] == 1 and count_over(total, limit) == 0:
-                running += plain_lithium(here, lithium, void, bits)
-            else:
-                running += step_state(here, total, limit, steel, lithium, void, mine, bits)
-                phase[k] = 1 if mine.min() == 1 and mine.max() == 1 else (0 if mine.max() == 0 else -1)
-            if not begun[k]:
-                begun[k] = begin(bits, np.int32(step), first[y]) == 0
-            go_on(bits, np.int32(step), last[y], dark[k])
-            out = label[z, y]
-            for x in range(nx):
-                out[x] = np.uint8(bits[x] & (LITHIUM | STEEL))
-        if running == 0:
-            break
+            dark[step % len(dark), y - y0] = count_below(grey[z, y], below)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+def count_below(row, below):
+    count = np.int32(0)
+    for x in range(len(row)):
+        count += np.int32(row[x] < below)
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+def mark_lithium(grey, step, y, up, steel, lithium, void, interphase, ahead, state, phase, bits, total, label,
+                 first, last, dark):  # fmt: skip
+    """Li of the columns of row y at a step from the collector. Returns the phase of the row.
+
+    grey, label (z, y, x), label uint8, bits are set; up: the collector is at z = 0, else at the last z. first, last,
+    dark (x,) int32 in out: steps from the collector to the first and last Li voxel, and to the last voxel of Li that is
+    darker than `void`; -1 where there is none. state (x,) uint8: 0 in the steel, 1 in lithium, 2 past it; phase: that
+    of the whole row, else -1. bits, total (x,): room.
+    """
+    nz = grey.shape[0]
+    near = min(ahead, nz - 1 - step)
+    limit = np.float32(interphase * near) if near > 0 else np.float32(-np.inf)
+    z, way = (step, 1) if up else (nz - 1 - step, -1)
+    here, out = grey[z, y], label[z, y]
+    if phase == 0 and count_under(here, steel) == 0:
+        out[:] = STEEL
+        return phase
+    sum_rows(grey, z + way, y, way, near, total)
+    whole = phase == 1 and count_over(total, limit) == 0
+    if whole and count_under(here, lithium) == len(here):
+        all_lithium(here, void, np.int32(step), first, last, dark, out)
+        return phase
+    if whole:
+        plain_lithium(here, lithium, void, bits)
+    else:
+        step_state(here, total, limit, steel, lithium, void, state, bits)
+        low, high = state.min(), state.max()
+        phase = np.int32(low) if low == high else np.int32(-1)
+    go_on(bits, np.int32(step), first, last, dark)
+    for x in range(len(out)):
+        out[x] |= bits[x] & np.uint8(LITHIUM | STEEL)
+    return phase
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
@@ -114,97 +133,97 @@ def count_over(total, limit):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+def all_lithium(here, void, step, first, last, dark, out):
+    """`go_on` and the label of a row all of whose voxels are lithium."""
+    last[:] = step
+    if count_under(first, np.float32(0)) > 0:
+        for x in range(len(first)):
+            first[x] = step if first[x] < 0 else first[x]
+    if count_under(here, void) > 0:
+        for x in range(len(here)):
+            dark[x] = step if np.float32(here[x]) < void else dark[x]
+    for x in range(len(out)):
+        out[x] |= np.uint8(LITHIUM)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
 def plain_lithium(here, lithium, void, bits):
     """`step_state` of a row all of whose columns are in lithium and stay so."""
     for x in range(len(bits)):
         g = np.float32(here[x])
-        bits[x] = np.int32(LITHIUM if g < lithium else 0) | np.int32(
+        bits[x] = np.uint8(LITHIUM if g < lithium else 0) | np.uint8(
             DARK if (g < lithium) & (g < void) else 0
         )
-    return np.int32(len(bits))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
 def step_state(here, total, limit, steel, lithium, void, state, bits):
-    """One z of `mark_lithium`: bits (DARK: lithium under `void`) and new states; the number of columns that go on."""
-    running = np.int32(0)
+    """One z of `mark_lithium`: bits (DARK: lithium under `void`) and new states."""
     for x in range(len(state)):
         g, s = np.float32(here[x]), state[x]
         in_steel = (s == 0) & (g >= steel)
         inside = (s < 2) & (not in_steel)
         is_lithium = inside & (g < lithium)
         bits[x] = (
-            np.int32(STEEL if in_steel else 0)
-            | np.int32(LITHIUM if is_lithium else 0)
-            | np.int32(DARK if is_lithium & (g < void) else 0)
+            np.uint8(STEEL if in_steel else 0)
+            | np.uint8(LITHIUM if is_lithium else 0)
+            | np.uint8(DARK if is_lithium & (g < void) else 0)
         )
-        s = np.int32(2) if inside & (total[x] > limit) else (np.int32(1) if inside else s)
-        state[x] = s
-        running += np.int32(1 if s < 2 else 0)
-    return running
+        state[x] = np.uint8(2) if inside & (total[x] > limit) else (np.uint8(1) if inside else s)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def begin(bits, step, first):
-    """First voxel of lithium; how many columns have none yet."""
-    without = np.int32(0)
+def go_on(bits, step, first, last, dark):
+    """First voxel of lithium, last one, and last dark one."""
     for x in range(len(bits)):
-        f = step if (first[x] < 0) & ((bits[x] & LITHIUM) > 0) else first[x]
-        first[x] = f
-        without += np.int32(f < 0)
-    return without
+        b = bits[x]
+        first[x] = step if (first[x] < 0) & ((b & LITHIUM) > 0) else first[x]
+        last[x] = step if (b & LITHIUM) > 0 else last[x]
+        dark[x] = step if (b & DARK) > 0 else dark[x]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def go_on(bits, step, last, dark):
-    """Last voxel of lithium, and last dark one."""
-    for x in range(len(bits)):
-        last[x] = step if (bits[x] & LITHIUM) > 0 else last[x]
-        dark[x] = step if (bits[x] & DARK) > 0 else dark[x]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def mark_voids(grey, y0, y1, up, lithium, void, below, ahead, label):
-    """Interface voids of the columns of rows y0 to y1, from the bulk electrolyte towards the collector.
+def mark_voids(grey, step, y, up, lithium, void, below, ahead, begun, label):
+    """Interface voids of the columns of row y that begin at a step from the collector.
 
     below: `void` in the numbers of grey (for integers the next whole number up): rows are compared as stored. A run of
-    dark voxels ends where one is not dark and the one before it is; it is judged there by the voxels under it. Rows
-    without a void are passed over by a loop that writes nothing; voids are then looked for eight columns at a time.
+    dark voxels is judged where it begins, by the voxels before it, as the rule judges it from the electrolyte's side
+    where it ends. Rows in which no void begins are passed over by a loop that writes nothing; voids are then looked for
+    eight columns at a time. begun (x,) uint8, in whole eights: room.
     """
-    nz, _, nx = grey.shape
-    ended = np.zeros((nx + 7) // 8 * 8, np.uint8)
-    eight = ended.view(np.uint64)
-    for step in range(nz - 2, -1, -1):
-        z, way = (step, 1) if up else (nz - 1 - step, -1)
-        near = min(ahead, step + 1)
-        low, high = np.float32(void * near), np.float32(lithium * near)
-        for y in range(y0, y1):
-            here, before = grey[z, y], grey[z + way, y]
-            if count_voids(grey, z, y, here, before, way, near, below, low, high) == 0:
-                continue
-            for x in range(nx):
-                ended[x] = np.uint8((here[x] >= below) & (before[x] < below))
-            for word in range(len(eight)):
-                if eight[word] != 0:
-                    for x in range(8 * word, min(8 * word + 8, nx)):
-                        if ended[x]:
-                            mark_run(grey, z, y, x, way, near, below, low, high, label)
+    nz = grey.shape[0]
+    z, way = (step, 1) if up else (nz - 1 - step, -1)
+    near = min(ahead, step)
+    if near == 0:
+        return
+    low, high = np.float32(void * near), np.float32(lithium * near)
+    here, before = grey[z, y], grey[z - way, y]
+    if count_voids(grey, z, y, here, before, way, near, below, low, high) == 0:
+        return
+    eight = begun.view(np.uint64)
+    for x in range(len(here)):
+        begun[x] = np.uint8((here[x] < below) & (before[x] >= below))
+    for word in range(len(eight)):
+        if eight[word] != 0:
+            for x in range(8 * word, min(8 * word + 8, len(here))):
+                if begun[x]:
+                    mark_run(grey, z, y, x, way, near, below, low, high, label)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def count_voids(grey, z, y, here, before, way, near, below, low, high):
-    """How many dark runs end at a row and are voids; beyond the paper's 3 to 5 voxels ahead, how many end."""
+def count_voids(grey, z, y, here, a, way, near, below, low, high):
+    """How many dark runs begin in a row and are voids; beyond the paper's 3 to 5 voxels ahead, how many begin."""
     if near == 3:
-        return voids_of_three(before, here, grey[z - way, y], grey[z - 2 * way, y], below, low, high)
+        return voids_of_three(here, a, grey[z - 2 * way, y], grey[z - 3 * way, y], below, low, high)
     if near == 4:
-        b, c, d = grey[z - way, y], grey[z - 2 * way, y], grey[z - 3 * way, y]
-        return voids_of_four(before, here, b, c, d, below, low, high)
+        b, c, d = grey[z - 2 * way, y], grey[z - 3 * way, y], grey[z - 4 * way, y]
+        return voids_of_four(here, a, b, c, d, below, low, high)
     if near == 5:
-        b, c, d, e = grey[z - way, y], grey[z - 2 * way, y], grey[z - 3 * way, y], grey[z - 4 * way, y]
-        return voids_of_five(before, here, b, c, d, e, below, low, high)
+        b, c, d, e = grey[z - 2 * way, y], grey[z - 3 * way, y], grey[z - 4 * way, y], grey[z - 5 * way, y]
+        return voids_of_five(here, a, b, c, d, e, below, low, high)
     count = np.int32(0)
     for x in range(len(here)):
-        count += np.int32((here[x] >= below) & (before[x] < below))
+        count += np.int32((a[x] >= below) & (here[x] < below))
     return count
 
 
@@ -239,12 +258,11 @@ def voids_of_five(before, a, b, c, d, e, below, low, high):
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
 def mark_run(grey, z, y, x, way, near, below, low, high, label):
-    """A dark run ends at z: it is a void where the next voxels are lithium in the mean."""
+    """A dark run begins at z: it is a void where the voxels before it, nearest first, are lithium in the mean."""
     total = np.float32(0)
-    for k in range(near):
+    for k in range(1, near + 1):
         total += np.float32(grey[z - k * way, y, x])
     if low < total < high:
-        z += way
         while 0 <= z < len(grey) and grey[z, y, x] < below:
             label[z, y, x] |= np.uint8(VOID)
             z += way
@@ -257,15 +275,28 @@ def march(grey, up, steel, lithium, void, interphase, below, ahead, depth, label
     contact: 1 a column with Li and no voxel under `void` in its last `depth`; 0 a column with Li and such a voxel;
     2 no Li at all. up, first, last: see `mark_lithium`.
     """
-    ny, nx = grey.shape[1:]
+    nz, ny, nx = grey.shape
     for band in prange((ny + BAND - 1) // BAND):
         y0, y1 = band * BAND, min(band * BAND + BAND, ny)
         dark = np.full((y1 - y0, nx), -1, np.int32)
-        for y in range(y0, y1):
-            first[y, :] = -1
-            last[y, :] = -1
-        mark_lithium(grey, y0, y1, up, steel, lithium, void, interphase, ahead, label, first, last, dark)
-        mark_voids(grey, y0, y1, up, lithium, void, below, ahead, label)
+        state, phase = np.zeros((y1 - y0, nx), np.uint8), np.zeros(y1 - y0, np.int32)
+        bits, total = np.empty(nx, np.uint8), np.empty(nx, np.float32)
+        begun = np.zeros((nx + 7) // 8 * 8, np.uint8)
+        first[y0:y1] = -1
+        last[y0:y1] = -1
+        some = np.zeros((CHUNK + ahead, y1 - y0), np.int32)
+        count_dark(grey, y0, y1, 0, ahead, up, below, some)
+        for start in range(0, nz, CHUNK):
+            end = min(start + CHUNK, nz)
+            count_dark(grey, y0, y1, start + ahead, end + ahead, up, below, some)
+            for y in range(y0, y1):
+                k = y - y0
+                for step in range(start, end):
+                    if phase[k] < 2:
+                        phase[k] = mark_lithium(grey, step, y, up, steel, lithium, void, interphase, ahead, state[k],
+                                                phase[k], bits, total, label, first[y], last[y], dark[k])  # fmt: skip
+                    if some[step % len(some), k] > 0:
+                        mark_voids(grey, step, y, up, lithium, void, below, ahead, begun, label)
         for y in range(y0, y1):
             for x in range(nx):
                 seen = dark[y - y0, x]
