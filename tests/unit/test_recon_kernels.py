@@ -36,8 +36,9 @@ def test_attenuation_is_the_log_of_the_transmission(rng):
     share, place = rng.random(7), np.array([3, -1, 0, 1, 5, 2, 4])
     out = np.full((2, 6, 9), 7, np.float32)
     low, high = np.full((2, 9), np.inf, np.float32), np.full((2, 9), -np.inf, np.float32)
-    clipped = kernels.attenuation(counts, first, last, share, dark, dead, place, 1e-2, out, low, high)
-    beam = first + share[:, None, None] * (last - first) - dark
+    bend, t = rng.normal(0, 50, (2, 9)).astype(np.float32), share[:, None, None]
+    clipped = kernels.attenuation(counts, first, last, bend, share, dark, dead, place, 1e-2, out, low, high)
+    beam = first + t * (last - first) + t * (1 - t) * bend - dark
     transmission = (counts - dark) / beam
     expected = np.where(dead, np.nan, -np.log(np.maximum(transmission, 1e-2)))
     kept = place >= 0

@@ -27,7 +27,7 @@ from operando.tomography.slabs import ReconSettings, SlabPlan, plan_slabs, recon
 from .recon_store import VolumeStore, finished_key
 
 log = logging.getLogger("operando.flow")
-VERSION = "1"
+VERSION = "2"
 Progress = Callable[[int, int], None]
 
 

@@ -25,7 +25,7 @@ def measured(job: Run, volume: Volume, how: ScanSettings) -> dict[str, xr.Datase
     return job.stages.stage(tomography_scan, {"volume": volume}, {"how": how})
 
 
-@versioned("2")
+@versioned("3")
 def tomography_scan(volume: Volume, *, how: ScanSettings) -> dict[str, xr.Dataset]:
     """`maps`, `voids`, `roughness`, `porosity`, `sections`, `summary` of one volume."""
     image = image_of(volume, how)

@@ -5,11 +5,12 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def attenuation(counts, first, last, share, dark, dead, place, floor, out, lowest, highest):
+def attenuation(counts, first, last, bend, share, dark, dead, place, floor, out, lowest, highest):
     """-ln((counts - dark) / (flat - dark)) of some images, each written to its place in angle.
 
-    counts (images, rows, columns); first, last (flats), dark (rows, columns) float32; share (images,) of `last`;
-    dead (rows, columns) bool: become NaN; place (images,) in `out` (rows, angles, columns) float32, -1 to leave out.
+    counts (images, rows, columns); first, last (flats), bend, dark (rows, columns) float32; share t (images,):
+    the flat is first + t (last - first) + t (1 - t) bend; dead (rows, columns) bool: become NaN;
+    place (images,) in `out` (rows, angles, columns) float32, -1 to leave out.
     Transmission under `floor` counts as `floor`. `lowest` and `highest` (rows, columns) float32 of the counts are kept
     up to date. Returns how many values stood at the floor.
     """
@@ -20,6 +21,7 @@ def attenuation(counts, first, last, share, dark, dead, place, floor, out, lowes
         if place[i] < 0:
             continue
         t = np.float32(share[i])
+        both = t * (np.float32(1) - t)
         for r in range(rows):
             for c in range(columns):
                 count = np.float32(counts[i, r, c])
@@ -28,7 +30,7 @@ def attenuation(counts, first, last, share, dark, dead, place, floor, out, lowes
                 if dead[r, c]:
                     out[r, place[i], c] = np.nan
                     continue
-                beam = first[r, c] + t * (last[r, c] - first[r, c]) - dark[r, c]
+                beam = first[r, c] + t * (last[r, c] - first[r, c]) + both * bend[r, c] - dark[r, c]
                 value = (count - dark[r, c]) / beam
                 if value < low:
                     value = low

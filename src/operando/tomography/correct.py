@@ -127,7 +127,8 @@ def _attenuate(projections, plan, rows: slice, keep: np.ndarray, threads: int, m
         low, high = (np.full((height, columns), v, np.float32) for v in (np.inf, -np.inf))
         counts = projections.images.read(here, rows)
         clipped = attenuation(
-            counts, beam.first, beam.last, plan.share[here], beam.dark, beam.dead, place[here], FLOOR, out, low, high
+            counts, beam.first, beam.last, beam.bend, plan.share[here], beam.dark, beam.dead, place[here], FLOOR, out,
+            low, high,
         )  # fmt: skip
         return clipped, low, high
 

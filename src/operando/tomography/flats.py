@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..core.errors import InputError
 from ..core.projections import ImageStack, Projections
+from .flat_order import blocks, taken_after
+from .moving_beam import BeamMotion, beam_motion
 
 SATURATED_SHARE = 0.01  # of a flat's pixels: more and the flat is not used
+FLAT_BYTES = 256e6  # of flats and what is made of them, held at once to find the beam's motion
 OFF_SHARE = 0.5  # a flat whose mean differs by more from the others had no beam, or another beam
 
 
@@ -21,12 +24,14 @@ class FlatPlan:
     share     (projections,) of the later group of flats in each projection's own, 0 to 1
     early     (k,) bool: flats of the earlier group
     notes     sentences on flats left out
+    motion    of the beam from the earlier to the later group; None where they do not tell
     """
 
     used: np.ndarray
     early: np.ndarray
     share: np.ndarray
     notes: tuple[str, ...] = field(default=())
+    motion: BeamMotion | None = None
 
 
 def plan_flats(projections: Projections) -> FlatPlan:
@@ -40,7 +45,7 @@ def plan_flats(projections: Projections) -> FlatPlan:
         return FlatPlan(nothing, nothing.astype(bool), np.zeros(n))
     flats, count = projections.flats, projections.flats.shape[0]
     looks = [_look(flats, i) for i in range(count)]
-    mean, saturated = np.array([m for m, _ in looks]), np.array([s for _, s in looks])
+    mean, saturated = np.array([one[0] for one in looks]), np.array([one[1] for one in looks])
     burnt = saturated > SATURATED_SHARE
     if burnt.all():
         raise InputError(
@@ -55,17 +60,49 @@ def plan_flats(projections: Projections) -> FlatPlan:
             "the flats are no brighter than the darks", where=flats.name,
             fix="Was the beam on? Give other flats (flats=) of the same beam.",
         )  # fmt: skip
-    after = np.zeros(count) if projections.flat_after is None else np.asarray(projections.flat_after, float)
-    early, share = _groups(after[used], n)
+    after = None if projections.flat_after is None else np.asarray(projections.flat_after, float)[used]
+    if after is None:
+        after = taken_after(np.array([looks[i][2] for i in used]), used, projections)
+        ordered = after is not None
+    else:
+        ordered = False
+    early, share = _groups(np.zeros(len(used)) if after is None else after, n)
     notes = [f"{burnt.sum()} of {count} flats are saturated and left out"] if burnt.any() else []
     notes += [f"{off.sum()} of {count} flats differ from the others by over {100 * OFF_SHARE:.0f} % and are left out"
               ] if off.any() else []  # fmt: skip
-    return FlatPlan(used, early, share, tuple(notes))
+    if ordered:
+        notes.append(f"the file does not say when the flats were taken: {early.sum()} before and {(~early).sum()} "
+                     "after the scan, by how they and the images change")  # fmt: skip
+    plan = FlatPlan(used, early, share, tuple(notes))
+    motion = None if early.all() else _motion(projections, plan)
+    if motion is not None:
+        notes.append(
+            f"the beam moved by {motion.moved_px:+.2g} rows from the first to the last flats; taken into account"
+        )
+    return replace(plan, notes=tuple(notes), motion=motion)
 
 
-def _look(flats: ImageStack, i: int) -> tuple[float, float]:
+def _motion(projections: Projections, plan: FlatPlan) -> BeamMotion | None:
+    """Of the beam between both groups of flats, which are read some rows at a time."""
+    flats = projections.flats
+    assert flats is not None
+    row_bytes = len(plan.used) * projections.columns * 12
+    step = max(int(FLAT_BYTES / row_bytes), 1)
+    fields = [
+        flat_field(projections, plan, slice(start, min(start + step, projections.rows)))
+        for start in range(0, projections.rows, step)
+    ]
+    dead = np.concatenate([f.dead for f in fields])
+    first, last = (
+        np.where(dead, np.float32(0), np.concatenate([getattr(f, n) - f.dark for f in fields]))
+        for n in ("first", "last")
+    )
+    return beam_motion(first, last)
+
+
+def _look(flats: ImageStack, i: int) -> tuple[float, float, np.ndarray]:
     image = flats.read(slice(i, i + 1))[0]
-    return float(np.nanmean(image, dtype=float)), float(saturated_pixels(image).mean())
+    return float(np.nanmean(image, dtype=float)), float(saturated_pixels(image).mean()), blocks(image)
 
 
 def saturated_pixels(image: np.ndarray) -> np.ndarray:
@@ -93,12 +130,16 @@ def _groups(after: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class FlatField:
-    """Beam and dark of some rows: (rows, columns) float32 each; `dead`: pixels that measure nothing."""
+    """Beam and dark of some rows: (rows, columns) float32 each; `dead`: pixels that measure nothing.
+
+    bend: what the beam has between `first` and `last` beyond a line, over t (1 - t) with t the share of `last`
+    """
 
     first: np.ndarray
     last: np.ndarray
     dark: np.ndarray
     dead: np.ndarray
+    bend: np.ndarray
 
 
 def flat_field(projections: Projections, plan: FlatPlan, rows: slice) -> FlatField:
@@ -109,7 +150,7 @@ def flat_field(projections: Projections, plan: FlatPlan, rows: slice) -> FlatFie
     shape = (len(range(*rows.indices(projections.rows))), projections.columns)
     if projections.flats is None:
         one, zero = np.ones(shape, np.float32), np.zeros(shape, np.float32)
-        return FlatField(one, one, zero, np.zeros(shape, bool))
+        return FlatField(one, one, zero, np.zeros(shape, bool), zero)
     dark = (
         np.zeros(shape, np.float32)
         if projections.darks is None
@@ -120,7 +161,10 @@ def flat_field(projections: Projections, plan: FlatPlan, rows: slice) -> FlatFie
     first = steady_mean(images[plan.early])
     last = first if plan.early.all() else steady_mean(images[~plan.early])
     beam = np.minimum(first, last) - dark
-    return FlatField(first, last, dark, dead_pixels(beam) | burnt)
+    bend = np.zeros(shape, np.float32)
+    if plan.motion is not None:
+        bend = plan.motion.bend[rows] * (0.5 * (first + last) - dark)
+    return FlatField(first, last, dark, dead_pixels(beam) | burnt, bend)
 
 
 def steady_mean(images: np.ndarray) -> np.ndarray:
