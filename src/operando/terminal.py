@@ -54,7 +54,7 @@ class Terminal:
         self.tasks.clear()
 
     def say(self, topic: str, sentence: str) -> None:
-        text = Text.assemble("  ", (f"{topic:<{TOPIC}}", "bold cyan") if topic else "", sentence)
+        text = Text.assemble("  ", (f"{topic + ' ':<{TOPIC}}", "bold cyan") if topic else "", sentence)
         self.out.print(text)
 
     def title(self, title: str) -> None:

@@ -46,7 +46,8 @@ def demo(
 
 #: sections of each twin that the demo of all techniques takes; film and cells are different cells
 ALL = (
-    ("film", ("cell", "phases", "cycler", "xrd", "lithium", "epitaxy")), ("symmetric", ("tomography",)),
+    ("film", ("cell", "phases", "cycler", "xrd", "lithium", "epitaxy")),
+    ("symmetric", ("tomography", "segmentation", "transport")),
     ("coin", ("compton",)),
 )  # fmt: skip
 
@@ -65,6 +66,8 @@ def _all_twins(terminal, folder: Path, seed: int) -> Path:
                 _simulate(terminal, "demo", partial, seed)
             else:
                 _simulate_other(terminal, part, "demo", partial, seed, "", {})
+            if part == "symmetric":
+                _paint(partial, seed, quick=True)
             partial.rename(folder / part)
         terminal.say("twin", str(folder / part))
     model = {  # what the twin is: lithium in every site at first, phases even, a front some um wide
@@ -136,14 +139,14 @@ def simulate(
         terminal.say("twin", f"{output}: raw files, cycler file, experiment.toml, truth")
 
 
-def _paint(folder: Path, seed: int) -> None:
-    """Add what a person would paint and label, and the section that learns from it."""
+def _paint(folder: Path, seed: int, *, quick: bool = False) -> None:
+    """Add what a person would paint and label, and the section that learns from it; `quick`: in seconds."""
     from operando.twin.symmetric_cell import SymmetricCell
-    from operando.twin.symmetric_cell.painted import write_painted
+    from operando.twin.symmetric_cell.painted import QUICK, write_painted
 
     section = write_painted(SymmetricCell.demo(seed=seed), folder)
     file = folder / "experiment.toml"
-    file.write_text(f"{file.read_text()}\n{section}")
+    file.write_text(f"{file.read_text()}\n{section}{QUICK if quick else ''}")
 
 
 def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bliss", **changes: Any) -> None:

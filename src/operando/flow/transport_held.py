@@ -54,17 +54,16 @@ def of_domains(job: Run, section: TransportSection, pairs: list[HeldPair]) -> xr
 
 def of_cubes(job: Run, section: TransportSection, pairs: list[HeldPair]) -> dict[str, xr.Dataset]:
     """Bias of each factor over x, y, z, of all held-out cubes that are labelled to the last voxel."""
-    a, b, number = [], [], []
-    for n, pair in enumerate(pairs):
-        for cube, twin in same_cubes(section, pair):
-            job.listener.say("transport", f"{cube.name}: as segmented and as it is")
-            a.append(factors_of(job, section, cube))
-            b.append(factors_of(job, section, twin))
-            number.append(n)
+    cubes = [(n, *both) for n, pair in enumerate(pairs) for both in same_cubes(section, pair)]
+    a, b, number = [], [], [n for n, _, _ in cubes]
+    for k, (_, segmented, true) in enumerate(cubes):
+        job.listener.progress("transport, held-out cubes", k, len(cubes))
+        a.append(factors_of(job, section, segmented))
+        b.append(factors_of(job, section, true))
     found = {}
     for name in [name for name in FACTORS if a and name in a[0]]:
-        segmented, true = (np.array([one[name].values for one in side]) for side in (a, b))
-        found[name] = held_bias(segmented, true, number).assign_coords(direction=list(XYZ))
+        found_a, found_b = (np.array([one[name].values for one in side]) for side in (a, b))
+        found[name] = held_bias(found_a, found_b, number).assign_coords(direction=list(XYZ))
     return found
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from operando.flow.results import Results
 
 UNUSUAL = 3.0  # |z| of an imaged factor among synthetic ones
+MOST_TOLD = 2  # volumes in sentences; of more the first and the last, and all of them in a table
 
 
 def chapter(results: Results) -> Chapter | None:
@@ -34,7 +35,7 @@ def chapter(results: Results) -> Chapter | None:
     found = Chapter("transport", "Transport and stiffness of the microstructure")
     what = "Segmented above" if summary.attrs.get("source") == "segmentation" else "Label volumes"
     found.measured.append(f"{what}: {listed([_made_of(summary, n) for n in names])}.")
-    for name in names:
+    for name in names if len(names) <= MOST_TOLD else (names[0], names[-1]):
         one = summary.sel(volume=name)
         found.findings += [
             *_tortuosity(one, name),
@@ -43,6 +44,8 @@ def chapter(results: Results) -> Chapter | None:
         ]
     if "transport/compare" in groups:
         found.findings += _differences(groups["transport/compare"])
+    if len(names) > MOST_TOLD:
+        found.tables.append(_volumes(summary, names))
     if kind["map"]:
         found.figures += [figures.maps(kind["map"]), figures.distribution(kind["map"])]
     if kind["cubes"]:
@@ -124,8 +127,16 @@ def _unusual(synthetic: dict[str, xr.Dataset], name: str) -> list[str]:
 
 
 def _differences(compare: xr.Dataset) -> list[str]:
-    found = []
-    for pair in map(str, compare["pair"].values):
+    pairs, found = [str(n) for n in compare["pair"].values], []
+    if len(pairs) > 1:
+        every = compare["p_value"].values
+        count = int((every < 0.05 / len(pairs)).sum())
+        found.append(
+            f"Of {len(pairs)} pairs of volumes {count or 'none'} differ in their tortuosity factors "
+            f"(at 5 % over all pairs; the least p is {number(float(every.min()), 2)})."
+        )
+        return found
+    for pair in pairs:
         p, larger = (float(compare[n].sel(pair=pair)) for n in ("p_value", "larger"))
         word = "differ" if p < 0.05 else "do not differ significantly"
         found.append(
@@ -135,18 +146,44 @@ def _differences(compare: xr.Dataset) -> list[str]:
     return found
 
 
-def _table(cubes: dict[str, xr.Dataset]) -> Table:
+def _volumes(summary: xr.Dataset, names: list[str]) -> Table:
+    """Median tortuosity and conductivity of every volume."""
     rows = []
-    for name, one in cubes.items():
-        for d in "xyz":
-            row = [name, d]
-            for what, digits in (("conductivity_factor", ""), ("young_factor", ""), ("young_modulus", "GPa")):
-                row.append(_cell(one, what, d, digits))
-            rows.append(row)
-    columns = ["volume", "along", "conductivity / bulk", "Young's modulus / bulk", "Young's modulus"]
+    for name in names:
+        one, row = summary.sel(volume=name), [name]
+        row.append(_value(one, "tau_median"))
+        row += [_value(one.sel(direction=d), "conductivity") for d in "xyz" if "conductivity" in one]
+        rows.append(row)
+    along = summary.attrs.get("along", "z")
+    columns = ["volume", f"median tortuosity factor along {along}"]
+    columns += [f"conductivity along {d} / mS/cm" for d in "xyz" if "conductivity" in summary]
+    note = "Errors: of the median by the choice of domains"
+    corrected = "tau_median_corrected" in summary or "conductivity_corrected" in summary
+    note += (
+        "; values corrected for what the segmentation gets wrong, with what it leaves." if corrected else "."
+    )
+    return Table("transport-volumes", "Transport of every volume", columns, rows, note)
+
+
+def _value(one: xr.Dataset, name: str) -> str:
+    best = f"{name}_corrected" if f"{name}_corrected" in one else name
+    value, error = float(one[best]), float(one[f"{best}_err"])
+    return with_error(value, error) if error > 1e-4 * abs(value) else number(value, 4)
+
+
+def _table(cubes: dict[str, xr.Dataset]) -> Table:
+    words = {"conductivity_factor": ("conductivity / bulk", ""), "young_factor": ("Young's modulus / bulk", ""),
+             "young_modulus": ("Young's modulus", "GPa")}  # fmt: skip
+    shown = [n for n in words if any(n in one for one in cubes.values())]
+    rows = [
+        [name, d, *(_cell(one, what, d, words[what][1]) for what in shown)]
+        for name, one in cubes.items()
+        for d in "xyz"
+    ]
     note = "Mean of the cubes with the standard error by their scatter, where there are several."
     if any("conductivity_factor_mean_corrected" in one for one in cubes.values()):
         note += " Corrected for what the segmentation gets wrong in held-out cubes, with the error that it leaves."
+    columns = ["volume", "along", *(words[n][0] for n in shown)]
     return Table("transport-factors", "Microstructure factors", columns, rows, note)
 
 

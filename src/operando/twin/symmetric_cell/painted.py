@@ -14,6 +14,21 @@ from .voxels import volumes
 #: phases in the order of `Label`
 PHASES = tuple(label.name.lower() for label in Label)
 LONGEST = 12  # voxels of a stroke
+#: a forest that learns in seconds; transport of the solid between the electrodes, of the demo's size
+QUICK = """sigmas = [1.0, 2.5]
+trees = 12
+depth = 12
+
+[transport]
+source = "segmentation"
+rows = [38, 59]
+region = [32, 96, 32, 96]
+phases = { pore = {}, electrolyte = { conductivity_mS_per_cm = 2.1 } }
+domain_um = [27.2, 27.2, 35.7]
+cube_um = 35.7
+cubes = 4
+stiffness = false
+"""
 
 
 def paint(cell: SymmetricCell, scan: int, *, each: int = 150, seed: int = 0) -> dict:
