@@ -16,7 +16,7 @@ def sightings(rows: list[tuple[int, float, int, int]]) -> xr.Dataset:
         "map_index": when.astype(int), "azimuth": azimuth, "azimuth_err": np.full(when.size, 0.1),
         "x_min": first * STEP, "x_max": last * STEP, "x": 0.5 * (first + last) * STEP,
         "z": np.full(when.size, 4.0), "z_min": np.full(when.size, 3.0), "z_max": np.full(when.size, 5.0),
-        "intensity": np.full(when.size, 100.0),
+        "intensity": np.full(when.size, 100.0), "log10_p": np.full(when.size, -50.0),
     }  # fmt: skip
     found = xr.Dataset({name: ("grain", values) for name, values in columns.items()})
     return found.assign(map_flag=("time", np.zeros(maps, np.uint16))).assign_attrs(

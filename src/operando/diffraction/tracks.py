@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..core.errors import InputError
 from ..core.flags import Flag, flag_variable
+from ._track_odds import RECENT, Habits, log_odds
 
 EPHEMERAL, UNSTABLE, STABLE = 0, 1, 2
 
@@ -18,25 +19,35 @@ EPHEMERAL, UNSTABLE, STABLE = 0, 1, 2
 class TrackSearch:
     """Which grains of different maps are the same one, and what a lasting grain is called.
 
-    A link costs (difference / scale)^2 summed over azimuth (scale: azimuth_deg and the errors), distance of the
-    extents in steps, of the centres (z: four steps; x: `shift` of a step and 0.15 of the extent, as a grain stays where
-    it is and grows little from map to map), and ln intensity. Links that cost more than `most`, or lie beyond the
-    gates, are impossible; the sum over a map is least. A track may miss `max_gap` recorded maps; maps that were not
-    recorded do not count. The place in x is that of a track's narrowest sighting, as a wider one may hold a neighbour
-    of the same azimuth; it keeps a grain apart from one that begins beside it when it ends.
+    A link is made where the chance that a new grain began where the old one ended is below `most_chance`: from the
+    turn in azimuth, the place in x, the intensity, how many grains begin, and how many stay from map to map. How fast
+    grains turn and how often they begin and end is learned from the series itself (`azimuth_deg`, `rotation_deg` are
+    used while fewer than twenty links are known). Links beyond the gates are impossible: `gate_deg`, and `reach`
+    steps between the extents (z, x). The links of a map are the most likely set. A track may miss `max_gap` recorded
+    maps, likely so only if it is dim or another grain of its azimuth lies on it; maps that were not recorded do not
+    count. The place in x is also that of a track's narrowest sighting, as a wider one may hold a neighbour.
 
     ephemeral: seen over at most `ephemeral_maps` maps; stable: over at least `stable_maps`; unstable: between.
     """
 
-    azimuth_deg: float = 0.7
-    gate_deg: float = 2.0
-    reach: tuple[int, int] = (2, 1)
-    shift: float = 0.35
-    most: float = 6.0
-    max_gap: int = 1
+    most_chance: float = 0.075
+    azimuth_deg: float = 0.5
     rotation_deg: float = 0.7
+    gate_deg: float = 4.0
+    reach: tuple[int, int] = (2, 1)
+    max_gap: int = 1
     ephemeral_maps: int = 2
     stable_maps: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 < self.most_chance < 1:
+            raise InputError(
+                f"most_chance is {self.most_chance:g}", where="tracks", fix="Give a chance in (0, 1)."
+            )
+
+
+#: links and what they tell of the habits of the grains are found in turn, so often
+PASSES = 3
 
 
 @dataclass
@@ -47,75 +58,75 @@ class _Track:
 
 
 def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dataset:
-    """`grains` of `find_grains` with `track` over `grain`: the same number for the same grain in every map."""
+    """`grains` of `find_grains` with `track` over `grain`: the same number for the same grain in every map.
+
+    `link_chance` over `grain` is the chance that the link to the sighting before is a coincidence (NaN where a track
+    begins). Grains that were seen as one are not in it: where azimuths are crowded, about twice as many links are
+    wrong as it says (benchmarks/grain_counts.py).
+    """
     search = search or TrackSearch()
     if "map_index" not in grains or "azimuth" not in grains:
         raise InputError("these are not grains", where="tracks", fix="Pass what find_grains returns.")
     table = {n: grains[n].values for n in (
-        "azimuth", "azimuth_err", "z", "x", "z_min", "z_max", "x_min", "x_max", "intensity", "map_index")}  # fmt: skip
-    step = (abs(grains.attrs.get("z_step_um", 1.0)), abs(grains.attrs.get("x_step_um", 1.0)))
-    track = np.full(grains.sizes["grain"], -1)
+        "azimuth", "azimuth_err", "z", "x", "z_min", "z_max", "x_min", "x_max", "intensity", "map_index", "log10_p",
+    )}  # fmt: skip
+    step = [abs(grains.attrs.get(f"{d}_step_um", 1.0)) for d in "zx"]
+    ends = (table["x_min"].min(initial=np.inf), table["x_max"].max(initial=-np.inf))
+    size = (*step, step[1] * grains.attrs.get("columns", max((ends[1] - ends[0]) / step[1], 0) + 1))
+    maps = np.flatnonzero(grains["map_flag"].values == 0)
+    limit = float(grains.attrs.get("log10_p_limit", 0.0))
+    habits = Habits.guess(table, maps, search.rotation_deg, search.azimuth_deg)
+    track, chance = _follow(table, maps, habits, size, limit, search)
+    for _ in range(PASSES - 1 if len(track) else 0):
+        habits = habits.learned(table, track, maps)
+        track, chance = _follow(table, maps, habits, size, limit, search)
+    words = "chance that the link to the sighting before is a coincidence"
+    return grains.assign(
+        track=("grain", track, {"units": "1", "long_name": "number of the track"}),
+        link_chance=("grain", chance, {"units": "1", "long_name": words}),
+    )
+
+
+def _follow(table, maps, habits: Habits, size, limit: float, search: TrackSearch):
+    """Track of each sighting, and the chance that its link is a coincidence."""
+    track, chance = np.full(len(table["x"]), -1), np.full(len(table["x"]), np.nan)
     active: list[_Track] = []
     count = 0
-    for index in np.flatnonzero(grains["map_flag"].values == 0):
+    for index in maps:
         rows = np.flatnonzero(table["map_index"] == index)
-        linked = _assign(active, rows, table, int(index), step, search)
+        linked = _assign(active, rows, table, habits, size, limit, search)
         for t in active:
             t.missed += 1
-        for row, owner in zip(rows, linked, strict=True):
+        for row, (owner, doubt) in zip(rows, linked, strict=True):
             if owner is None:
                 owner = _Track(count)
                 count += 1
                 active.append(owner)
             owner.rows.append(int(row))
             owner.missed = 0
-            track[row] = owner.number
+            track[row], chance[row] = owner.number, doubt
         active = [t for t in active if t.missed <= search.max_gap]
-    attrs = {"units": "1", "long_name": "number of the track"}
-    return grains.assign(track=("grain", track, attrs))
+    return track, chance
 
 
-def _assign(active, rows, table, index, step, search) -> list[_Track | None]:
-    """The open track that each grain of a map continues, or None."""
+def _assign(active, rows, table, habits, size, limit, search) -> list[tuple[_Track | None, float]]:
+    """The open track that each grain of a map continues, or None, and the chance that it does not."""
+    linked: list[tuple[_Track | None, float]] = [(None, np.nan)] * len(rows)
     if not active or not len(rows):
-        return [None] * len(rows)
-    last = np.array([t.rows[-1] for t in active])
-    ahead, ahead_err = np.array([_predict(t.rows, table, index, search) for t in active]).T
-    turn = np.abs((ahead[:, None] - table["azimuth"][rows] + 180) % 360 - 180)
-    sigma = np.hypot(np.hypot(ahead_err[:, None], table["azimuth_err"][rows]), search.azimuth_deg)
-    gap = [
-        np.maximum(table[f"{d}_min"][last][:, None], table[f"{d}_min"][rows])
-        - np.minimum(table[f"{d}_max"][last][:, None], table[f"{d}_max"][rows])
-        for d in "zx"
-    ]
-    gap = [np.maximum(g, 0) / s for g, s in zip(gap, step, strict=True)]
+        return linked
+    recent = np.array([[-1] * (RECENT - len(t.rows)) + t.rows[-RECENT:] for t in active])
     alone = np.array([_narrowest(t.rows, table) for t in active])
-    off = [
-        (table[d][when][:, None] - table[d][rows]) / s
-        for d, when, s in zip("zx", (last, alone), step, strict=True)
-    ]
-    extent = (table["x_max"] - table["x_min"]) / step[1]
-    wide = search.shift + 0.15 * np.maximum(extent[alone][:, None], extent[rows])
-    light = np.log(
-        np.maximum(table["intensity"][last], 1e-30)[:, None] / np.maximum(table["intensity"][rows], 1e-30)
+    odds, turn, apart_z, apart_x = log_odds(recent, rows, alone, table, habits, size, limit)
+    near = (
+        (abs(turn) <= search.gate_deg)
+        & (apart_z <= search.reach[0] + 1e-6)
+        & (apart_x <= search.reach[1] + 1e-6)
     )
-    cost = (
-        (turn / sigma) ** 2
-        + gap[0] ** 2
-        + gap[1] ** 2
-        + (off[0] / 4) ** 2
-        + (off[1] / wide) ** 2
-        + (light / 2) ** 2
-    )
-    limit = search.most
-    allowed = (
-        (turn <= search.gate_deg) & (gap[0] <= search.reach[0] + 1e-6) & (gap[1] <= search.reach[1] + 1e-6)
-    )
-    cost = np.where(allowed, np.minimum(cost, limit), limit)
-    linked: list[_Track | None] = [None] * len(rows)
-    for i, j in zip(*linear_sum_assignment(cost), strict=True):
-        if cost[i, j] < limit:
-            linked[j] = active[i]
+    least = np.log(1 / search.most_chance - 1)
+    gain = np.where(near, np.maximum(odds - least, 0.0), 0.0)
+    for i, j in zip(*linear_sum_assignment(-gain), strict=True):
+        if gain[i, j] > 0:
+            linked[j] = (active[i], float(1 / (1 + np.exp(odds[i, j]))))
     return linked
 
 
@@ -125,28 +136,14 @@ def _narrowest(rows: list[int], table) -> int:
     return rows[len(rows) - 1 - int(extent[::-1].argmin())]
 
 
-def _predict(rows: list[int], table, index: int, search: TrackSearch) -> tuple[float, float]:
-    """Azimuth expected at a map from the last five sightings, the rotation rate drawn towards zero; and its error."""
-    rows = rows[-5:]
-    base = table["azimuth"][rows[-1]]
-    t = table["map_index"][rows] - float(table["map_index"][rows[-1]])
-    turn = (table["azimuth"][rows] - base + 180) % 360 - 180
-    sigma2 = table["azimuth_err"][rows] ** 2 + 0.1**2
-    design = np.stack([np.ones_like(t), t], 1) / np.sqrt(sigma2)[:, None]
-    normal = design.T @ design + np.diag([1e-9, 1 / search.rotation_deg**2])
-    offset, rate = np.linalg.solve(normal, design.T @ (turn / np.sqrt(sigma2)))
-    ahead = index - float(table["map_index"][rows[-1]])
-    lever = np.array([1.0, ahead])
-    return float(base + offset + rate * ahead) % 360, float(np.sqrt(lever @ np.linalg.inv(normal) @ lever))
-
-
 def track_table(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dataset:
     """What each track is: over `track`, with 1-sigma errors.
 
     `first_time`, `last_time` (s), `maps` seen, `lifetime_maps`, `kind` (0 ephemeral, 1 unstable, 2 stable), `azimuth`
     (at the middle), `rotation_rate` (deg/h; three sightings needed, else NaN and TOO_FEW_COUNTS; its error is widened
     by the scatter about uniform rotation), `z`, `x`, `intensity` means; `censored`: seen in the first or last map,
-    so that its true lifetime is longer. Cut grains (flag) are left out of azimuth and rate.
+    so that its true lifetime is longer; `mixed_chance`: that it is more than one grain. Cut grains (flag) are left out
+    of azimuth and rate.
     """
     search = search or TrackSearch()
     if "track" not in grains:
@@ -182,11 +179,13 @@ def _describe(grains, part, times, recorded, search) -> dict[str, float]:
     middle, middle_err, rate, rate_err = _rotation(t, azimuth, grains["azimuth_err"].values[good])
     flag = int(np.bitwise_or.reduce(grains["flag"].values[part])) if not len(good) else 0
     flag |= 0 if np.isfinite(rate) else int(Flag.TOO_FEW_COUNTS)
+    mixed = 1 - float(np.prod(1 - np.nan_to_num(grains["link_chance"].values[part])))
     mean = {n: float(grains[n].values[part].mean()) for n in ("z", "x", "intensity")}
     return {
         "first_time": times[index.min()], "last_time": times[index.max()], "maps": len(part), "lifetime_maps": span,
         "kind": kind, "censored": bool(index.min() == recorded[0] or index.max() == recorded[-1]), "azimuth": middle,
-        "azimuth_err": middle_err, "rotation_rate": rate, "rotation_rate_err": rate_err, **mean, "flag": flag,
+        "azimuth_err": middle_err, "rotation_rate": rate, "rotation_rate_err": rate_err, "mixed_chance": mixed, **mean,
+        "flag": flag,
     }  # fmt: skip
 
 
