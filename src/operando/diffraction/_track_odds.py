@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.special import expit, logsumexp
 
 Table: TypeAlias = dict[str, NDArray]
 
@@ -98,8 +100,15 @@ def log_odds(
     now, then = (table["x"][rows] - table["x"][which][:, None] for which in (last, alone))
     shift = np.where(abs(now) < abs(then), now, then)
     light = np.log(np.maximum(table["intensity"], 1e-30))
-    odds = _ln_two(turn, sigma, 0.05, 4.0) + _ln_two(shift, 0.1 * step_x, 0.15, 4.0)
-    odds += _ln_two(light[rows] - light[last][:, None], 0.2, 0.4, 9.0)
+    odds = _ln_two(turn, sigma, 0.05, 4.0 * sigma)
+    odds += _ln_two(shift / step_x, 0.1, 0.15, 0.3) - np.log(step_x)
+    # the place of what is seen in one column is no better known than to that column
+    alone_in = table["x_max"][rows] == table["x_min"][rows]
+    odds += np.where(alone_in, _ln_normal(0.0, 1.0) - _ln_normal(0.0, 0.1), 0.0)
+    height, spread_z = table["z"], max(float(table["z"].std()), 0.5 * step_z)
+    odds += _ln_two(height[rows] - height[last][:, None], 0.5 * step_z, 0.2, 2 * step_z)
+    odds -= _ln_normal(height[rows] - height.mean(), spread_z)
+    odds += _ln_two(light[rows] - light[last][:, None], 0.2, 0.4, 1.8)
     odds += (np.log(habits.stay / (1 - habits.stay)) + _ln_missed(last, index, table, habits, step_x, limit))[
         :, None
     ]
@@ -107,6 +116,26 @@ def log_odds(
     odds -= new + _ln_normal(light[rows] - habits.bright, habits.spread)
     apart_z, apart_x = (_gap(table, d, last, rows) / s for d, s in (("z", step_z), ("x", step_x)))
     return odds, turn, apart_z, apart_x
+
+
+def most_likely(odds: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """The most likely set of links by (tracks, rows) ln odds: tracks, rows, and for each the chance that it is wrong.
+
+    The other possibilities are that the link is none, that another track takes the row (and leaves its own, which the
+    track may take), or that the track takes a free row.
+    """
+    tracks, rows = linear_sum_assignment(-np.maximum(odds, 0.0))
+    good = odds[tracks, rows] > 0
+    tracks, rows = tracks[good], rows[good]
+    own = np.zeros(len(odds))
+    own[tracks] = odds[tracks, rows]
+    free = np.setdiff1d(np.arange(odds.shape[1]), rows)
+    swap = np.zeros((len(tracks), len(odds)))  # what a track gains by the row of another
+    swap[:, tracks] = np.logaddexp(0, odds[np.ix_(tracks, rows)])
+    other = odds[:, rows].T - own + swap
+    other[np.arange(len(tracks)), tracks] = 0.0  # no link
+    against = np.concatenate([other, odds[np.ix_(tracks, free)]], 1)
+    return tracks, rows, expit(logsumexp(against, axis=1) - own[tracks]) if len(tracks) else own[:0]
 
 
 def expected(recent: NDArray, table: Table, index: NDArray, turn_deg: float) -> tuple[NDArray, NDArray]:
@@ -168,7 +197,5 @@ def _ln_normal(off, sigma):
 
 
 def _ln_two(off, sigma, share, broad):
-    """ln density of a normal law, a `share` of it `broad` times as wide."""
-    return np.logaddexp(
-        np.log(1 - share) + _ln_normal(off, sigma), np.log(share) + _ln_normal(off, broad * sigma)
-    )
+    """ln density of a normal law, a `share` of it with the scatter `broad`."""
+    return np.logaddexp(np.log(1 - share) + _ln_normal(off, sigma), np.log(share) + _ln_normal(off, broad))

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import linear_sum_assignment
 
 from ..core.errors import InputError
 from ..core.flags import Flag, flag_variable
-from ._track_odds import RECENT, Habits, log_odds
+from ._track_odds import RECENT, Habits, log_odds, most_likely
 
 EPHEMERAL, UNSTABLE, STABLE = 0, 1, 2
 
@@ -19,18 +18,19 @@ EPHEMERAL, UNSTABLE, STABLE = 0, 1, 2
 class TrackSearch:
     """Which grains of different maps are the same one, and what a lasting grain is called.
 
-    A link is made where the chance that a new grain began where the old one ended is below `most_chance`: from the
-    turn in azimuth, the place in x, the intensity, how many grains begin, and how many stay from map to map. How fast
-    grains turn and how often they begin and end is learned from the series itself (`azimuth_deg`, `rotation_deg` are
-    used while fewer than twenty links are known). Links beyond the gates are impossible: `gate_deg`, and `reach`
-    steps between the extents (z, x). The links of a map are the most likely set. A track may miss `max_gap` recorded
-    maps, likely so only if it is dim or another grain of its azimuth lies on it; maps that were not recorded do not
-    count. The place in x is also that of a track's narrowest sighting, as a wider one may hold a neighbour.
+    A link is made where the chance that it is wrong is below `most_chance`: that a new grain began where the old one
+    ended, or that two grains are as like each other as themselves. It is told from the turn in azimuth, the place in
+    x, the intensity, how many grains begin, and how many stay from map to map. How fast grains turn and how often they
+    begin and end is learned from the series itself (`azimuth_deg`, `rotation_deg` are used while fewer than twenty
+    links are known). Links beyond the gates are impossible: `gate_deg`, and `reach` steps between the extents (z, x).
+    The links of a map are the most likely set. A track may miss `max_gap` recorded maps, likely so only if it is dim
+    or another grain of its azimuth lies on it; maps that were not recorded do not count. The place in x is also that
+    of a track's narrowest sighting, as a wider one may hold a neighbour.
 
     ephemeral: seen over at most `ephemeral_maps` maps; stable: over at least `stable_maps`; unstable: between.
     """
 
-    most_chance: float = 0.075
+    most_chance: float = 0.2
     azimuth_deg: float = 0.5
     rotation_deg: float = 0.7
     gate_deg: float = 4.0
@@ -60,9 +60,8 @@ class _Track:
 def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dataset:
     """`grains` of `find_grains` with `track` over `grain`: the same number for the same grain in every map.
 
-    `link_chance` over `grain` is the chance that the link to the sighting before is a coincidence (NaN where a track
-    begins). Grains that were seen as one are not in it: where azimuths are crowded, about twice as many links are
-    wrong as it says (benchmarks/grain_counts.py).
+    `link_chance` over `grain` is the chance that the link to the sighting before is wrong (NaN where a track begins).
+    On film twins, crowded or not, as many to half as many links are wrong as it says (benchmarks/grain_counts.py).
     """
     search = search or TrackSearch()
     if "map_index" not in grains or "azimuth" not in grains:
@@ -80,7 +79,7 @@ def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dat
     for _ in range(PASSES - 1 if len(track) else 0):
         habits = habits.learned(table, track, maps)
         track, chance = _follow(table, maps, habits, size, limit, search)
-    words = "chance that the link to the sighting before is a coincidence"
+    words = "chance that the link to the sighting before is wrong"
     return grains.assign(
         track=("grain", track, {"units": "1", "long_name": "number of the track"}),
         link_chance=("grain", chance, {"units": "1", "long_name": words}),
@@ -88,7 +87,7 @@ def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dat
 
 
 def _follow(table, maps, habits: Habits, size, limit: float, search: TrackSearch):
-    """Track of each sighting, and the chance that its link is a coincidence."""
+    """Track of each sighting, and the chance that its link is wrong."""
     track, chance = np.full(len(table["x"]), -1), np.full(len(table["x"]), np.nan)
     active: list[_Track] = []
     count = 0
@@ -122,11 +121,10 @@ def _assign(active, rows, table, habits, size, limit, search) -> list[tuple[_Tra
         & (apart_z <= search.reach[0] + 1e-6)
         & (apart_x <= search.reach[1] + 1e-6)
     )
-    least = np.log(1 / search.most_chance - 1)
-    gain = np.where(near, np.maximum(odds - least, 0.0), 0.0)
-    for i, j in zip(*linear_sum_assignment(-gain), strict=True):
-        if gain[i, j] > 0:
-            linked[j] = (active[i], float(1 / (1 + np.exp(odds[i, j]))))
+    tracks, picked, chance = most_likely(np.where(near, odds, -np.inf))
+    for i, j, doubt in zip(tracks, picked, chance, strict=True):
+        if doubt <= search.most_chance:
+            linked[j] = (active[i], float(doubt))
     return linked
 
 

@@ -63,6 +63,12 @@ def grain_groups(
         grains.attrs["background"] += f", from map{'s' if len(chosen) > 1 else ''} {numbers}"
     job.notes.append(f"grains of {name}: background: {grains.attrs['background']}")
     grains = diffraction.link_grains(grains)
+    chance = grains["link_chance"].values
+    if links := int(np.isfinite(chance).sum()):
+        job.notes.append(
+            f"grains of {name}: {links} links from map to map, of which about {np.nansum(chance):.1f} or fewer join "
+            "two grains (link_chance, mixed_chance)"
+        )
     tracks = diffraction.track_table(grains)
     counts = diffraction.count_grains(grains)
     counts["images"] = grains["images"]
