@@ -259,6 +259,19 @@ def test_another_scale_and_voxels_that_are_no_number(made, results, tmp_path):
         run(other, tmp_path / "run_other")
 
 
+def test_files_without_an_experiment_that_do_not_serve(made, tmp_path):
+    from operando.flow.segmentation_files import predict_file, train_files
+
+    model = next((made.folder / "run" / "segmentation").glob("forest-*.npz"))
+    with h5py.File(tmp_path / "nothing.h5", "w") as file:
+        file["data"] = np.full((8, 8, 8), np.nan, np.float32)
+    with pytest.raises(InputError, match="nothing: no voxel is a number"):
+        predict_file(model, tmp_path / "nothing.h5", tmp_path / "out", voxel_um=1.7)
+    pair = [made.folder / "v_0.h5"], [made.folder / "labels_0.h5"]
+    with pytest.raises(InputError, match="twice"):
+        train_files(*pair, ["a", "b", "a"], "forest", tmp_path / "model", how={})
+
+
 def test_without_held_out_labels_there_is_no_error_and_it_is_said(made, tmp_path):
     found = run(written(made, tmp_path, held=""), tmp_path / "run")[1]
     assert np.isnan(found.groups["segmentation"]["share_err"]).all()

@@ -158,9 +158,25 @@ def test_files_that_are_no_forest(tmp_path):
     np.savez(other, a=np.arange(3))
     text = tmp_path / "text.npz"
     text.write_text("no")
-    for path in (other, text, tmp_path / "absent.npz"):
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(other.read_bytes()[:40])
+    for path in (other, text, cut):
         with pytest.raises(ReadError, match="not a pixel classifier"):
             tomo.load_forest(path)
+    with pytest.raises(ReadError, match="no such file"):
+        tomo.load_forest(tmp_path / "absent.npz")
+
+
+def test_a_forest_whose_description_is_damaged(scene, tmp_path):
+    grey, truth = scene
+    path = tomo.train_forest(grey, truth, trees=2, depth=2).save(tmp_path / "forest.npz")
+    with np.load(path) as file:
+        stored = dict(file)
+    about = json.loads(str(stored["about"]))
+    del about["scale"]
+    np.savez(path, **stored | {"about": json.dumps(about)})
+    with pytest.raises(ReadError, match="damaged"):
+        tomo.load_forest(path)
 
 
 def test_bad_training_input(scene):

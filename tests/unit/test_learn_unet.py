@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -209,9 +210,16 @@ def test_what_does_not_fit_is_refused(scene, trained, tmp_path):
     torch.save(stored, path)
     with pytest.raises(ReadError, match="do not fit"):
         tomo.load_unet(path)
+    about = json.loads(stored["about"])
+    del about["settings"]
+    torch.save(stored | {"about": json.dumps(about)}, path)
+    with pytest.raises(ReadError, match="lacks settings"):
+        tomo.load_unet(path)
     path.write_bytes(b"no")
     with pytest.raises(ReadError, match="not a saved U-Net"):
         tomo.load_unet(path)
+    with pytest.raises(ReadError, match="no such file"):
+        tomo.load_unet(tmp_path / "absent.pt")
     with pytest.raises(InputError, match="no encoder"):
         tomo.UNetSettings("resnet35")
     absent = truth.assign_attrs(phases=["void", "lithium", "steel", "pore"])

@@ -26,7 +26,7 @@ Voxel = Annotated[float | None, typer.Option(help="um, where the volume does not
 def train_model(
     volumes: Annotated[list[Path], typer.Argument(help="zarr, TIFF stack or folder, HDF5.")],
     labels: Annotated[list[Path], typer.Option("--labels", "-l", help="Strokes or labels, one a volume.")],
-    phases: Annotated[str | None, typer.Option(help="Names of labels 1, 2, ...")] = None,
+    phases: Annotated[str | None, typer.Option(help="Names of labels 1, 2, ...: void,lithium")] = None,
     method: Annotated[str, typer.Option(help="forest or unet.")] = "forest",
     output: Annotated[Path, typer.Option("--output", "-o", help="Without .npz or .pt.")] = Path(
         "segmentation"
@@ -92,7 +92,17 @@ def predict(
                 for name, n in zip(made.phases, made.count, strict=True)
             }
             if as_json:
-                typer.echo(json.dumps({"labels": str(made.path), "share": share, "unsure": made.unsure}))
+                typer.echo(
+                    json.dumps(
+                        {
+                            "labels": str(made.path),
+                            "share": share,
+                            "unsure": made.unsure,
+                            "unknown": made.unknown,
+                        }
+                    )
+                )
             else:
                 told = " · ".join(f"{name} {100 * s:.2f} %" for name, s in share.items())
-                terminal.say("labels", f"{made.path} · {told} · {100 * made.unsure:.1f} % unsure")
+                lost = f" · {made.unknown:,} voxels are no number (255)" if made.unknown else ""
+                terminal.say("labels", f"{made.path} · {told} · {100 * made.unsure:.1f} % unsure{lost}")

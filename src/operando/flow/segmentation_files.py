@@ -32,6 +32,9 @@ def train_files(
     if len(volumes) != len(labels):
         raise InputError(f"{len(volumes)} volumes, {len(labels)} files of labels", where="segment train",
                          fix="Give --labels once for every volume, in the same order.")  # fmt: skip
+    if phases is not None and len(set(phases)) < len(phases):
+        raise InputError(f"one name is there twice: {', '.join(phases)}", where="phases",
+                         fix="Give every label its own name.")  # fmt: skip
     known: list[Known] = []
     for number, (volume, file) in enumerate(zip(volumes, labels, strict=True), 1):
         if not file.exists():

@@ -181,7 +181,10 @@ def scale_of(known: Sequence[Known]) -> Scale:
     if max(sizes) > 1.03 * min(sizes):
         raise InputError(f"training volumes have voxels of {sizes} um", where="segmentation",
                          fix="Resample to one size.")  # fmt: skip
-    return Scale.of_values(np.concatenate([s.file.sample() for s in scans.values()]), sizes[0])
+    samples = {s.name: s.file.sample() for s in scans.values()}
+    if empty := [name for name, values in samples.items() if not values.size]:
+        raise InputError("no voxel is a number", where=", ".join(empty), fix="Check the reconstruction.")
+    return Scale.of_values(np.concatenate(list(samples.values())), sizes[0])
 
 
 def train_forest(known: Sequence[Known], how: ForestSettings, scale: Scale, most: int = 100_000):

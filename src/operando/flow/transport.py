@@ -139,6 +139,13 @@ def tortuosity(job: Run, section: TransportSection, volume: LabelVolume) -> xr.D
     job.listener.say("transport", f"{volume.name}: tortuosity of {np.prod(counts)} domains")
     one = map_of(job, section, volume)
     note_flags(job, one["flag"], f"{volume.name}: tortuosity")
+    tau = one["tau_factor"].values
+    if np.isnan(tau).all():
+        job.notes.append(
+            f"transport: no domain of {volume.name} inside of the sample holds a phase that conducts"
+        )
+    elif np.isinf(tau[~np.isnan(tau)]).all():
+        job.notes.append(f"transport: no domain of {volume.name} has a path along {section.along}")
     return one
 
 

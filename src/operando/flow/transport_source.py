@@ -133,7 +133,12 @@ def read_labels(
         return open_volume(path).read(), (voxel_um,) * 3
     from operando.read.label_volume import read_label_volume
 
-    found = read_label_volume(path, dataset, voxel_um=(voxel_um,) * 3)
+    try:
+        found = read_label_volume(path, dataset, voxel_um=(voxel_um,) * 3)
+    except ReadError as error:
+        if voxel_um is None and error.what == "no voxel size":
+            raise _no_voxel(path) from error
+        raise
     z, y, x = (
         float(np.diff(v).mean()) if len(v) > 1 else 2 * float(v[0]) for v in (found[d].values for d in "zyx")
     )
@@ -160,7 +165,9 @@ def _zarr(path: Path, dataset: str | None, voxel_um: float | None):
 
 def _no_voxel(path: Path) -> ExperimentError:
     return ExperimentError(
-        f"the voxel size of {path.name} is not known", where="transport.labels", fix="Write voxel_um = 1.0."
+        f"the voxel size of {path.name} is not known",
+        where="transport.labels",
+        fix="Write voxel_um = 1.0 (at the command line: --voxel-um 1).",
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
@@ -107,7 +109,9 @@ def load_forest(path: str | Path) -> PixelForest:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             trees = {n: file[n] for n in ARRAYS}
-    except (OSError, ValueError, KeyError) as error:
+    except FileNotFoundError as error:
+        raise ReadError("no such file", where=str(path)) from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise ReadError(
             "not a pixel classifier", where=str(path), fix="Save one with forest.save(path)."
         ) from error
@@ -116,9 +120,12 @@ def load_forest(path: str | Path) -> PixelForest:
             f"{about.get('format')!r} of version {about.get('version')}, this program reads {FORMAT!r} {VERSION}",
             where=str(path), fix="Train it again, or use a newer operando.",
         )  # fmt: skip
-    entry = about["features"]
-    features = FeatureSettings(tuple(entry["sigmas"]), tuple(entry["kinds"]), int(entry["dimensions"]))
-    return PixelForest(tuple(about["phases"]), features, Scale(**about["scale"]), trees, about["facts"])
+    try:
+        entry = about["features"]
+        features = FeatureSettings(tuple(entry["sigmas"]), tuple(entry["kinds"]), int(entry["dimensions"]))
+        return PixelForest(tuple(about["phases"]), features, Scale(**about["scale"]), trees, about["facts"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReadError("its description is damaged", where=str(path), fix="Train it again.") from error
 
 
 def train_forest(

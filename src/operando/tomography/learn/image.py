@@ -43,6 +43,7 @@ class Scale:
     @classmethod
     def of_values(cls, grey: np.ndarray, voxel_um: float) -> Scale:
         """Of grey values that were taken from the training images. Raises InputError where all are equal."""
+        grey = _numbers(grey, "training")
         low, first, middle, last, high = np.percentile(grey, [0.1, 1, 50, 99, 99.9])
         if not last > first:
             raise InputError("all grey values are equal", where="training", fix="Check the image.")
@@ -63,6 +64,7 @@ class Scale:
                 f"voxels of {size:g} um, the model was trained on {self.voxel_um:g} um", where=where,
                 fix="Resample the image to the voxel size of the model, or train on images of this size.",
             )  # fmt: skip
+        grey = _numbers(grey, where)
         span = self.high - self.low
         outside = ((grey < self.low - 0.2 * span) | (grey > self.high + 0.2 * span)).mean()
         found = np.percentile(grey, [0.1, 99.9])
@@ -76,6 +78,14 @@ class Scale:
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """(grey - middle) / half, float32, cut at -8 and 8 so that zingers do not spread."""
         return np.clip((values.astype(np.float32) - self.middle) / self.half, -8, 8, dtype=np.float32)
+
+
+def _numbers(grey: np.ndarray, where: str) -> np.ndarray:
+    """Those grey values that are numbers. Raises InputError where none is."""
+    grey = grey[np.isfinite(grey)]
+    if not grey.size:
+        raise InputError("no voxel is a number", where=where, fix="Check the reconstruction.")
+    return grey
 
 
 def sample(image: xr.DataArray) -> np.ndarray:

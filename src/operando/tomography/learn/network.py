@@ -140,6 +140,8 @@ def _has(units: str) -> bool:
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings and tensors of a file; only tensors and plain values are unpickled. Raises ReadError."""
     torch = require_extra("torch", "ml", PURPOSE)
+    if not Path(path).exists():
+        raise ReadError("no such file", where=str(path))
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         about = json.loads(stored["about"])
@@ -150,6 +152,12 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{about.get('format')!r} of version {about.get('version')}, this program reads {FORMAT!r} {VERSION}",
             where=str(path), fix="Train it again, or use a newer operando.",
         )  # fmt: skip
+    missing = [
+        k for k in ("settings", "phases", "scale", "temperature", "history", "facts") if k not in about
+    ]
+    if missing or "weights" not in stored:
+        raise ReadError(f"it lacks {', '.join(missing or ['weights'])}", where=str(path),
+                        fix="The file is damaged or was changed: train again.")  # fmt: skip
     return about, stored
 
 
