@@ -5,22 +5,21 @@
 Of the run: transmission, components, rings, ratio of orientations (Fig. 1d to g), maps of c and a in time (Fig. 2b, c),
 plated lithium, components, azimuths, tracks and counts of grains (Fig. 4), epitaxy (Figs. S8, S9), calibration and
 patterns (Figs. S4, S5, S7, S11). Beside it: profiles of c and a by time (Fig. 2d, e), and of lithium content beside the
-film model (Fig. 2f). OUT/c.gif is a movie. Not made: the discharge (Fig. 3) unless a cell with one is given,
-schematics, electron and optical micrographs.
+film model (Fig. 2f); and of a whole cycle voltage, charge, maps and profiles of the discharge (Fig. 3a to f). OUT/c.gif
+is a movie. Not made: schematics, electron and optical micrographs.
 """
 
 import argparse
 from pathlib import Path
 
+import _film_figures as figures
 import numpy as np
-import pandas as pd
-import xarray as xr
-from _page import Page, drawn, styled
+from _page import Page
 
 from operando import flow, show
 from operando.show.movie import write_movie
-from operando.show.style import INK, SOFT, panel, sheet
 from operando.twin.film import FilmCell, simulate
+from operando.twin.film.protocol import step_times
 
 MODEL = """
 [film_model]
@@ -31,9 +30,28 @@ blur_um = 0.85
 """
 
 
+#: of the cycle: the film alone
+RINGS = [
+    {"name": "LCO003", "phase": "LiCoO2", "hkl": [0, 0, 3], "half_width_deg": 10, "phases": 2,
+     "families": {"perp": [25, 160, 205, 345], "par": [90, 275]}},
+    {"name": "LCO110", "phase": "LiCoO2", "hkl": [1, 1, 0], "half_width_deg": 10,
+     "families": {"perp": [90, 270], "par": [30, 150, 210, 330]}},
+]  # fmt: skip
+
+
 def cell_of(small: bool) -> FilmCell:
     """The first charge; small: eight maps of two columns, four of them while the front passes."""
     return FilmCell.demo(maps=8, map_period_s=420.0, columns=2) if small else FilmCell.demo()
+
+
+def cycle_of(small: bool) -> FilmCell:
+    """Charge, discharge and rest on three columns; small: twelve maps of one column."""
+    whole = 300.0 + 8280.0 + 9702.0 + 2400.0
+    maps = 12 if small else 36
+    return FilmCell.demo(
+        title="LCO, LiPON, Ti: first cycle (simulated)", maps=maps, map_period_s=whole / maps, initial_rest_s=300.0,
+        columns=1 if small else 3, seed=2,
+    )  # fmt: skip
 
 
 def lattice(page: Page, results, known) -> None:
@@ -49,12 +67,12 @@ def lattice(page: Page, results, known) -> None:
                 mean = [(v.values[good] * weight).sum() / weight.sum() for v in (last[axis], true)]
                 page.row(f"{axis} of {family}, last map", mean[0], weight.sum() ** -0.5, unit="Å", truth=mean[1],
                          paper=paper[family])  # fmt: skip
-    x = results.groups["lithium"].sel(family="perp").isel(time=-1)
-    true = known.maps["x_li"].isel(time=-1)
-    good = np.isfinite(x["x_li"].values) & (x["x_li_flag"].values == 0)
-    if good.any():
-        page.row("x in LiCoO₂, mean of the last map", x["x_li"].values[good].mean(), x["x_li_err"].values[good].mean(),
-                 truth=true.values[good].mean(), paper="0.5 at 1.4 mAh/cm²")  # fmt: skip
+    rows = results.groups["lithium/rows"].sel(family="perp")
+    there = np.isfinite(rows["x_li"].transpose("time", "z").values).mean(0) > 0.9
+    true = known.maps["x_li"].transpose("time", "z", "x").values[:, there].mean((1, 2))
+    for j, words, paper in ((0, "first", "1, 0.95 in the model"), (-1, "last", "0.5 at 1.4 mAh/cm²")):
+        page.row(f"x in LiCoO₂, mean of the {words} map", rows["x_film"][j], rows["x_film_err"][j], truth=true[j],
+                 paper=paper)  # fmt: skip
     front = results.groups.get("xrd/LCO003/front")
     if front is not None:
         one = front.sel(family="perp")
@@ -104,87 +122,40 @@ def lithium(page: Page, results, known) -> None:
             )
 
 
-def profiles(results, known):
-    """Fig. 2d, e: mean c and a by depth, one line a map, with errors; dashes: true."""
-    names = [("LCO003", "c", f) for f in ("perp", "par")] + [("LCO110", "a", "perp")]
-    import matplotlib as mpl
-
-    rows = []
-    with styled():
-        figure = sheet(2.6)
-        for k, (ring, axis, family) in enumerate(names):
-            axes = panel(figure, 0.7 + 2.35 * k, 0.45, 1.75, 1.85)
-            data = results.groups[f"xrd/{ring}"].sel(family=family)
-            count = data.sizes["time"]
-            shown = np.unique(np.linspace(0, count - 1, min(count, 7)).astype(int))
-            for j in shown:
-                colour = mpl.colormaps["viridis"](0.9 * j / max(count - 1, 1))
-                one = data.isel(time=j)
-                value = one[axis].where(one["flag"] == 0)
-                weight = 1 / one[f"{axis}_err"] ** 2
-                mean = (value * weight).sum("x") / weight.where(value.notnull()).sum("x")
-                error = weight.where(value.notnull()).sum("x") ** -0.5
-                ok = np.isfinite(error.values)
-                axes.errorbar(mean.values[ok], one["z"].values[ok], xerr=error.values[ok], color=colour, lw=1,
-                              elinewidth=0.7, label=f"{float(one['time']) / 60:.0f} min")  # fmt: skip
-                true = known.maps[axis].sel(family=family).isel(time=j).where(value.notnull()).mean("x")
-                axes.plot(true, true["z"], color=INK, lw=0.5, ls="--", zorder=5)
-                rows.append(pd.DataFrame({"ring": ring, "family": family, "time": float(one["time"]), "z": one["z"],
-                                          axis: mean, f"{axis}_err": error}))  # fmt: skip
-            axes.set(xlabel=f"{axis} / Å", title=f"{ring} {family}")
-            axes.set_ylabel("z / µm" if k == 0 else "")
-            axes.tick_params(labelleft=k == 0)
-            axes.locator_params(axis="x", nbins=3)
-            if k == 0:
-                axes.legend(loc="lower right", bbox_to_anchor=(1.12, 0.0), fontsize=5.5, handlelength=1.0)
-    return drawn(
-        "film-profiles", "Lattice parameters by depth",
-        "Mean over the columns at each height of the film, one colour a map, with 1σ errors; dashed: true. The "
-        "electrolyte is at the top.", figure, pd.concat(rows),
-    )  # fmt: skip
-
-
-def content(results, known):
-    """Fig. 2f: lithium content by depth, found, modelled and true, while the front passes."""
-    data, model = results.groups["lithium"].sel(family="perp"), results.groups.get("model/film/compare")
-    rows = []
-    with styled():
-        count = data.sizes["time"]
-        shown = np.unique(np.linspace(0, count - 1, min(count, 5)).astype(int))
-        figure = sheet(2.3)
-        for k, j in enumerate(shown):
-            axes = panel(figure, 0.6 + 1.38 * k, 0.45, 1.25, 1.6)
-            one = data.isel(time=int(j))
-            mean, error = one["x_li"].mean("x"), one["x_li_err"].mean("x")
-            axes.errorbar(
-                mean, one["z"], xerr=error, fmt="o", ms=2.5, elinewidth=0.7, color="#0b6fb3", label="found"
-            )
-            true = known.maps["x_li"].isel(time=int(j)).mean("x")
-            axes.plot(true, true["z"], color=INK, lw=0.7, ls="--", label="true")
-            if model is not None:
-                axes.plot(
-                    model["x_modelled"].isel(time=int(j)),
-                    model["z"],
-                    color="#c8501a",
-                    lw=1,
-                    label="film model",
-                )
-            axes.set(xlim=(0.4, 1.05), title=f"{float(one['time']) / 60:.0f} min", xlabel="x in LiₓCoO₂")
-            axes.set_ylabel("z / µm" if k == 0 else "")
-            axes.tick_params(labelleft=k == 0)
-            axes.axvspan(0.75, 0.94, color=SOFT, alpha=0.12, lw=0)
-            rows.append(
-                xr.Dataset({"x_li": mean, "x_li_err": error})
-                .to_dataframe()
-                .reset_index()
-                .assign(time=float(one["time"]))
-            )
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 0.0), fontsize=6)
-    return drawn(
-        "film-content", "Lithium content by depth",
-        "Found from c of the family perp, with errors (calibration in them); dashed: true; orange: the film model with "
-        "its default inputs. Grey: the miscibility gap.", figure, pd.concat(rows),
-    )  # fmt: skip
+def discharge(page: Page, small: bool) -> None:
+    """Fig. 3: a whole cycle on fewer columns; the insulating phase at the surface at the end of the discharge."""
+    place, cell = page.out / "cycle", cycle_of(small)
+    known = simulate(cell, place / "data")
+    file = place / "data" / "experiment.toml"
+    file.write_text(file.read_text() + MODEL)
+    overrides = {"xrd.rings": RINGS, "xrd.standard": None, "epitaxy": None}
+    _, results = flow.run(file, place / "run", overrides=overrides)
+    _, back, rest = step_times(cell)
+    time = results.groups["xrd"]["time"].values
+    last = int(np.abs(time - rest).argmin())
+    shown = [int(np.abs(time - at).argmin()) for at in np.linspace(back, rest, 5)]
+    shown += [len(time) - 1]
+    rows = results.groups["lithium/rows"].sel(family="perp")
+    x, error = (rows[name].transpose("time", "z").values for name in ("x_li", "x_li_err"))
+    true = known.maps["x_li"].transpose("time", "z", "x").mean("x").values
+    inside = np.flatnonzero(np.isfinite(x).mean(0) > 0.9)
+    for words, row in (("surface", inside[-2]), ("bottom", inside[1])):
+        page.row(f"x near the {words} at the end of discharge", x[last, row], error[last, row], truth=true[last, row],
+                 paper="half insulating over 5 µm" if words == "surface" else "")  # fmt: skip
+    table = results.groups["echem"]["capacity"].values
+    page.row("charge given back, share", (table.max() - table[-1]) / np.ptp(table),
+             truth=cell.discharge_mAh_cm2 / cell.charge_mAh_cm2, paper="0.55")  # fmt: skip
+    film = results.groups["model/film"]
+    there = film.sel(time=rest, method="nearest")
+    page.row(
+        "insulating layer of the model at the end of discharge", there["insulating"], unit="µm", paper="5"
+    )
+    maps = list(dict.fromkeys(shown))
+    page.figures += [
+        figures.cycle(results, maps),
+        figures.profiles(results, known, maps, "film-discharge-profiles", "Lattice parameters during the discharge"),
+        figures.content(results, known, maps[-5:], "film-discharge-content", "Lithium content during the discharge"),
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -202,9 +173,12 @@ def main() -> None:
     write_movie(results, given.out / "c.gif", "xrd/LCO003:c:perp")
     page = Page(given.out, "LiCoO₂, LiPON, Ti: lattice, front, plated lithium, grains")
     page.run(results)
-    page.figures += [profiles(results, known), content(results, known)]
+    count = results.groups["xrd"].sizes["time"]
+    maps = [np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)) for most in (7, 5)]
+    page.figures += [figures.profiles(results, known, maps[0]), figures.content(results, known, maps[1])]
     lattice(page, results, known)
     lithium(page, results, known)
+    discharge(page, given.small)
     page.write()
 
 

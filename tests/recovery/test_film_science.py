@@ -82,6 +82,25 @@ def test_x_is_right_in_the_metallic_phase_and_in_the_mixture(charged):
         assert (off / error)[good & where].std() == pytest.approx(1.0, abs=0.2)
 
 
+def test_x_of_rows_and_film_is_right_also_where_c_hardly_tells_x(charged):
+    groups, truth, _ = charged
+    rows = groups["lithium/rows"].sel(family="perp")
+    true = truth.maps["x_li"].transpose("time", "z", "x").mean("x").values
+    inside = (truth.maps["share"].sel(layer="LCO").transpose("time", "z", "x").values > 0.6).all(-1)
+    x, error = (rows[name].transpose("time", "z").values for name in ("x_li", "x_li_err"))
+    good = np.isfinite(x) & inside
+    fresh = good & (true > 0.94)
+    pull = (x - true) / error
+    assert fresh.sum() > 20
+    for where in (fresh, good & ~fresh):
+        assert abs(pull[where].mean()) < 0.5
+        assert 0.7 < pull[where].std() < 1.5
+    film = true[:, np.isfinite(x).mean(0) > 0.9].mean(1)  # rows at the edges of the film too
+    off = (rows["x_film"].values - film) / rows["x_film_err"].values
+    assert (np.abs(off) < 4).all()
+    assert float(rows["x_film_err"][-1]) < 0.002
+
+
 def test_x_beyond_the_anchors_is_flagged(charged):
     groups, _, _ = charged
     found = groups["lithium"].sel(family="perp")

@@ -52,6 +52,10 @@ ALL = (
 )  # fmt: skip
 
 
+#: as many scans as it takes to say how contact and polarisation go together
+SIZES = {"symmetric": {"scans": 5}}
+
+
 def _all_twins(terminal, folder: Path, seed: int) -> Path:
     """The twins of all techniques, each where it is not yet, and an experiment file that names them all."""
     import shutil
@@ -65,7 +69,7 @@ def _all_twins(terminal, folder: Path, seed: int) -> Path:
             if part == "film":
                 _simulate(terminal, "demo", partial, seed)
             else:
-                _simulate_other(terminal, part, "demo", partial, seed, "", {})
+                _simulate_other(terminal, part, "demo", partial, seed, "", {}, **SIZES.get(part, {}))
             if part == "symmetric":
                 _paint(partial, seed, quick=True)
             partial.rename(folder / part)
@@ -168,7 +172,14 @@ def _simulate(terminal, preset: str, folder: Path, seed: int, layout: str = "bli
 
 
 def _simulate_other(
-    terminal, cell: str, preset: str, folder: Path, seed: int, layout: str, changes: dict[str, Any]
+    terminal,
+    cell: str,
+    preset: str,
+    folder: Path,
+    seed: int,
+    layout: str,
+    changes: dict[str, Any],
+    **sizes: int,
 ) -> None:
     """The twins of tomography and Compton imaging."""
     if changes:
@@ -183,7 +194,7 @@ def _simulate_other(
     kind = SymmetricCell if cell == "symmetric" else CoinCell
     if preset not in ("demo", "paper"):
         raise InputError(f"no preset called {preset!r}", fix="Choose one of: demo, paper.")
-    made = getattr(kind, preset)(seed=seed)
+    made = getattr(kind, preset)(seed=seed, **sizes)
     bar = terminal.bar("twin")
     if cell == "symmetric":
         simulate(made, folder, layout or "dxchange", progress=bar)

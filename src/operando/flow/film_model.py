@@ -12,7 +12,7 @@ from operando import models
 from operando.core.errors import ExperimentError
 from operando.echem import Clock
 
-from .mean_parameter import mean_parameter, with_hidden_phase
+from .lithium_rows import continued
 from .sections.film_model import FilmModelSection, StepSection
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def film_model(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
     else:
         steps = [_step(one) for one in section.steps]
     film = models.simulate_film(cell, steps)
-    measured = _measured(groups, section.family)
+    measured = groups["lithium/rows"].sel(family=section.family).sortby("z")
     rows = groups["xrd"]["row_time"].sortby("z").transpose("time", "z").values - begins
     before = np.where(rows < 0, 0.0, rows)  # before the charge the film is as at its start
     seen = models.film_on_grid(
@@ -66,44 +66,23 @@ def film_model(job: Run, groups: dict[str, xr.Dataset], table: xr.Dataset | None
         job.notes.append(f"film_model: {film.attrs['ended'][-1]}; later maps are not compared")
 
 
-def _measured(groups: dict[str, xr.Dataset], family: str) -> xr.Dataset:
-    """Mean lattice parameter over the columns, by depth: its error is even, that of x is not where c hardly tells x."""
-    ring, name = (str(groups["lithium"].attrs[key]) for key in ("ring", "parameter"))
-    told = with_hidden_phase(mean_parameter(groups, ring), groups.get(f"xrd/{ring}/phases"))
-    one = told.sel(family=family).sortby("z")
-    data = xr.Dataset({name: one[name], f"{name}_err": one[f"{name}_err"], f"{name}_flag": one["flag"]})
-    return models.mean_profiles(data, name=name)
-
-
-def _compared(measured: xr.Dataset, seen: xr.Dataset, lithium: xr.Dataset) -> xr.Dataset:
+def _compared(rows: xr.Dataset, seen: xr.Dataset, lithium: xr.Dataset) -> xr.Dataset:
     """Residuals in the lattice parameter, which is what was measured; both profiles as Li content beside them.
 
-    Points that say nothing of the charge (x beyond the calibration) count as all others do: to leave them out would
-    leave those on one side out.
+    rows   one family of `lithium_rows`: the error of the parameter is even, that of x is not where p hardly tells x
     """
     name = str(lithium.attrs["parameter"])
     anchors = lithium["anchor_x"].values, lithium["anchor_parameter"].values
-    there = _continued(seen["x_li"], *anchors)
-    found = models.compare_profiles(measured, seen.assign({name: there}), name=name)
-    error = measured[f"{name}_err"]
+    there = continued(seen["x_li"], *anchors)
+    found = models.compare_profiles(rows, seen.assign({name: there}), name=name)
     x = {
-        "x_measured": _continued(measured[name], *anchors[::-1]),
-        "x_modelled": _continued(found["modelled"], *anchors[::-1]),
-        "x_measured_err": 0.5 * abs(
-            _continued(measured[name] + error, *anchors[::-1]) - _continued(measured[name] - error, *anchors[::-1])
-        ),
+        "x_measured": rows["x_li"], "x_measured_err": rows["x_li_err"],
+        "x_modelled": continued(found["modelled"], *anchors[::-1]),
     }  # fmt: skip
     units = {key: value.assign_attrs(units="1") for key, value in x.items()}
-    return found.assign(measured_err=error, **units).assign_attrs(found.attrs | {"parameter": name})
-
-
-def _continued(values: xr.DataArray, at: np.ndarray, of: np.ndarray) -> xr.DataArray:
-    """Piecewise linear through the points (at, of), the outer pieces continued."""
-    order = np.argsort(at)
-    at, of = at[order], of[order]
-    piece = np.clip(np.searchsorted(at, values.values) - 1, 0, len(at) - 2)
-    slope = np.diff(of)[piece] / np.diff(at)[piece]
-    return values.copy(data=of[piece] + slope * (values.values - at[piece]))
+    return found.assign(measured_err=rows[f"{name}_err"], **units).assign_attrs(
+        found.attrs | {"parameter": name}
+    )
 
 
 def _start(section: FilmModelSection, groups: dict[str, xr.Dataset], table: xr.Dataset | None) -> float:

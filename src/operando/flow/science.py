@@ -14,6 +14,7 @@ from operando.core.errors import InputError
 from .experiment import Experiment
 from .fronts import fronts
 from .lithium_content import lithium_content
+from .lithium_rows import lithium_rows
 from .mean_parameter import mean_parameter, with_hidden_phase
 from .moving_layers import layers
 from .ring_spots import mean_spots
@@ -34,7 +35,8 @@ def science_groups(job: Run, groups: dict[str, xr.Dataset]) -> dict[str, xr.Data
     """Groups that the experiment asks for and the fitted maps allow; a sentence in the notes for every one it cannot.
 
     `xrd/<ring>/front`, `xrd/<ring>/layer` (and its `bending`) for rings with front or layer, `xrd/<ring>/spots`
-    for every ring with enough azimuth bins, `lithium` where [lithium] names a ring. See docs/decisions/0002.
+    for every ring with enough azimuth bins, `lithium` and `lithium/rows` where [lithium] names a ring. See
+    docs/decisions/0002.
     """
     found: dict[str, xr.Dataset] = {}
     xrd = job.experiment.xrd
@@ -57,6 +59,7 @@ def science_groups(job: Run, groups: dict[str, xr.Dataset]) -> dict[str, xr.Data
             mean_parameter(groups, section.ring), groups.get(f"xrd/{section.ring}/phases")
         )
         found["lithium"] = lithium_content(mean, section)
+        found["lithium/rows"] = lithium_rows(mean, found["lithium"])
     return found
 
 

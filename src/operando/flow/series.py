@@ -118,10 +118,9 @@ def _xrd(groups: Groups) -> Iterator[Series]:
                 )
         if path.endswith("/layer"):
             yield _mean(data, "displacement", "displacement_flag", f"rise of {path.split('/')[1]}")
-    if "lithium" in groups:
-        for family in groups["lithium"]["family"].values:
-            one = groups["lithium"].sel(family=family)
-            yield _mean(one, "x_li", "x_li_flag", f"x {family}", "x_li_err_fit")
+    if "lithium/rows" in groups:
+        for family in groups["lithium/rows"]["family"].values:
+            yield _plain(groups["lithium/rows"].sel(family=family), "x_film", XRD, f"x {family}")
     for name, called in (("total", "grains"), ("new", "new grains")):
         if name in groups.get("grains/counts", {}):
             yield _plain(groups["grains/counts"], name, XRD, called)
@@ -135,12 +134,13 @@ def _balance(groups: Groups, experiment: dict[str, Any]) -> Iterator[Series]:
     if "displacement" in balance:
         yield _plain(balance, "displacement", XRD, "Li that lifts the collector")
     host = host_umol_per_cm2(groups, experiment)
-    if host is not None:
-        for family in groups["lithium"]["family"].values:
-            one = _inventory(groups["lithium"].sel(family=family), f"Li out of the host {family}")
-            yield replace(
-                one, value=host * (np.nan_to_num(one.value[_first(one)]) - one.value), error=host * one.error
+    if host is not None and "lithium/rows" in groups:
+        for family in groups["lithium/rows"]["family"].values:
+            one = _plain(
+                groups["lithium/rows"].sel(family=family), "x_film", XRD, f"Li out of the host {family}"
             )
+            lost = np.nan_to_num(one.value[_first(one)]) - one.value
+            yield replace(one, units="umol/cm2", value=host * lost, error=host * one.error)
 
 
 def host_umol_per_cm2(groups: Groups, experiment: dict[str, Any]) -> float | None:
@@ -158,21 +158,6 @@ def host_umol_per_cm2(groups: Groups, experiment: dict[str, Any]) -> float | Non
         return None
     volume_cm3 = cell["a"] ** 2 * cell["c"] * np.sqrt(0.75) * 1e-24
     return float(layers[0]["thickness_um"] * 1e-4 * units / volume_cm3 / AVOGADRO * 1e6)
-
-
-def _inventory(data: xr.Dataset, called: str) -> Series:
-    """Plain mean of x over the points that are valid at every time any is: an amount has no weights."""
-    value = _in_order(data["x_li"].where(data["x_li_flag"] == 0)).values
-    error = _in_order(data["x_li_err_fit"]).values
-    value, error = (v.reshape(len(v), -1) for v in (value, error))
-    seen = np.isfinite(value)
-    times = seen.any(1)
-    kept = seen[times].mean(0) > 0.9 if times.any() else np.zeros(value.shape[1], bool)
-    value, error, seen = value[:, kept], error[:, kept], seen[:, kept]
-    many = np.where(seen.any(1), seen.sum(1), np.nan) if kept.any() else np.full(len(value), np.nan)
-    mean = np.where(seen, value, 0).sum(1) / many
-    sigma = np.sqrt(np.where(seen, error**2, 0).sum(1)) / many
-    return Series(called, XRD, "umol/cm2", np.asarray(data["time"].values, float), mean, sigma)
 
 
 def _first(one: Series) -> int:

@@ -145,7 +145,7 @@ class Follow:
 
     time_s: np.ndarray
     mA_per_cm2: np.ndarray
-    tolerance: float = 0.002
+    tolerance: float = 5e-4
 
     @property
     def hours(self) -> float:

@@ -69,19 +69,17 @@ def _layers(groups: Groups) -> Iterator[str]:
 
 
 def _lithium(groups: Groups) -> Iterator[str]:
-    data = groups.get("lithium")
+    data = groups.get("lithium/rows")
     if data is None:
         return
     for family in map(str, data["family"].values):
-        one = data.sel(family=family)
-        means = _means(one, "x_li", "x_li_flag", "x_li_err_fit")
-        valid = [i for i, m in enumerate(means) if m.valid]
+        x, error = (data[name].sel(family=family).values for name in ("x_film", "x_film_err"))
+        valid = np.flatnonzero(np.isfinite(x))
         if len(valid) > 1:
-            a, b = means[valid[0]], means[valid[-1]]
-            yield (
-                f"x by the lattice ({family}) goes from {with_error(a.value, a.error)} in map {valid[0] + 1} to "
-                f"{with_error(b.value, b.error)} in map {valid[-1] + 1} (error of the calibration left out)."
+            first, last = (
+                f"{with_error(float(x[i]), float(error[i]))} in map {i + 1}" for i in (valid[0], valid[-1])
             )
+            yield f"x by the lattice ({family}) goes from {first} to {last} (error of the calibration left out)."
 
 
 def _grains(groups: Groups) -> Iterator[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: a reduced chi-square over this is more than counting noise
 WORSE_THAN_NOISE = 1.5
+#: reduced chi-square of a profile against its mean over which it is not even
+UNEVEN = 5.0
 
 
 def chapter(results: Results) -> Chapter | None:
@@ -28,7 +30,7 @@ def chapter(results: Results) -> Chapter | None:
         if name in groups:
             add(found, groups[name])
     if "model/film/compare" in groups:
-        _compared(found, groups["model/film/compare"], groups["model/film"])
+        _compared(found, groups["model/film/compare"])
     if "model/grain_selection/scan" in groups:
         _selection(found, groups)
     if "model/phase_field/film" in groups:
@@ -127,40 +129,46 @@ def _interlayer(found: Chapter, groups: dict[str, xr.Dataset]) -> None:
     found.figures.append(selection.interlayer(modulus, texture))
 
 
-def _compared(found: Chapter, data: xr.Dataset, film: xr.Dataset) -> None:
+def _compared(found: Chapter, data: xr.Dataset) -> None:
     found.findings.append(
         f"Measured and modelled profiles of {data.attrs.get('family', 'the family')} differ by a reduced chi-square of "
         f"{number(float(data['goodness']))} over {int(data['dof']):,} points (1 is counting noise alone); the largest "
         f"residual is {number(float(data['worst']))} σ."
     )
-    found.findings += _misfit(data, film)
+    found.findings += _misfit(data)
     found.figures.append(figures.film_compared(data))
     if str(data.attrs.get("ended", "time")) != "time":
         found.doubts.append(f"Film model: {data.attrs['ended']}.")
 
 
-def _misfit(data: xr.Dataset, film: xr.Dataset) -> list[str]:
-    """Where the model does not fit, and what that says: with two phases in the film, and without."""
-    residual = data["residual"].transpose("time", "z").values
-    near = film["front"].sel(time=data["time"].values, method="nearest").values if "front" in film else np.nan
-    two = np.isfinite(near) & np.ones(len(residual), bool)
+def _misfit(data: xr.Dataset) -> list[str]:
+    """Where the model does not fit, and what that says: in maps whose profile is even, and in those where it is not."""
+    value, error, residual = (
+        data[name].transpose("time", "z").values for name in ("measured", "measured_err", "residual")
+    )
+    off = (data["x_measured"] - data["x_modelled"]).transpose("time", "z").values
+    known = np.isfinite(residual)
+    weight = np.where(known, error, np.inf) ** -2
+    mean = (weight * np.where(known, value, 0)).sum(1) / np.maximum(weight.sum(1), 1e-300)
+    spread = (weight * np.where(known, value - mean[:, None], 0) ** 2).sum(1) / np.maximum(
+        known.sum(1) - 1, 1
+    )
     told = []
     for which, words, why in (
-        (two, "with two phases in the film", "the front of the model is sharper, or moves otherwise, than the measured "
-         "one: its width is no part of the model, and blur_um only stands for the beam"),
-        (~two, "with one phase", "the mean content is not that of the model: start_x, the steps or the sites do not "
-         "agree with the charge that passed"),
+        (spread > UNEVEN, "where the film is uneven", "the front of the model is sharper, or moves otherwise, than the "
+         "measured one (its width is no part of the model; blur_um only stands for the beam)"),
+        (spread <= UNEVEN, "where it is even", "the mean content is not that of the model (start_x, the steps or the "
+         "sites do not agree with the charge that passed), or it changes with depth in the model alone"),
     ):  # fmt: skip
-        part = residual[which]
-        good = np.isfinite(part)
+        good = known & which[:, None]
         if not good.any():
             continue
-        chi = float((part[good] ** 2).mean())
-        off = (data["x_measured"] - data["x_modelled"]).transpose("time", "z").values[which][good]
+        chi = float((residual[good] ** 2).mean())
+        verdict = f": {why}" if chi > WORSE_THAN_NOISE else ", as counting noise gives"
         maps = plural(int(good.any(1).sum()), "map")
-        verdict = f": {why}" if chi > WORSE_THAN_NOISE else ", as counting noise would"
+        mean_off, most = number(float(off[good].mean()), 2), number(float(np.abs(off[good]).max()), 2)
         told.append(
-            f"In {maps} {words} it is {number(chi, 2)}{verdict} (x measured less modelled: "
-            f"{number(float(off.mean()), 2)} on average)."
+            f"In {maps} {words} it is {number(chi, 2)}{verdict}; measured less modelled x is {mean_off} on average, "
+            f"{most} at most."
         )
     return told

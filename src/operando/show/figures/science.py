@@ -37,8 +37,8 @@ def science_figures(groups: dict[str, xr.Dataset]) -> list[Exhibit]:
             found.append(layer(ring, data, groups.get("plating")))
         if name.endswith("/ratio") and np.isfinite(data["depth"].values).any():
             found.append(around.ratio(ring, data))
-    if "lithium" in groups and _any(groups["lithium"]["x_li"]):
-        found.append(lithium(groups["lithium"]))
+    if "lithium/rows" in groups and _any(groups["lithium/rows"]["x_li"]):
+        found.append(lithium(groups["lithium/rows"]))
     if "grains/counts" in groups and _any(groups["grains/counts"]["total"]):
         found.append(grains.counted(groups["grains/counts"], groups["grains/azimuth"]))
     if "epitaxy/tests" in groups:
@@ -137,14 +137,10 @@ def _speeds(data: xr.Dataset) -> str:
 
 @styled
 def lithium(data: xr.Dataset) -> Exhibit:
-    """x over depth and time, a panel a family: weighted mean over the columns of the valid points."""
+    """x over depth and time, a panel a family, from the mean lattice parameter of each row."""
     per, label = map_axis(data["time"])
     names = [f for f in data["family"].values if np.isfinite(data["x_li"].sel(family=f)).any()]
-    inside = data["x_li"].where(data["x_li_flag"] == 0)
-    weight = (data["x_li_err_fit"] ** -2.0).where(np.isfinite(inside))
-    total = weight.sum("x")
-    mean = ((weight * inside).sum("x") / total.where(total > 0)).transpose("family", "z", "time")
-    error = (total.where(total > 0) ** -0.5).transpose("family", "z", "time")
+    mean, error = (data[name].transpose("family", "z", "time") for name in ("x_li", "x_li_err"))
     figure = sheet(0.55 + 1.55 * len(names))
     low, high = limits(mean.values, 0.5, 99.5)
     rows = []
@@ -168,8 +164,8 @@ def lithium(data: xr.Dataset) -> Exhibit:
     return Exhibit(
         "lithium", "Lithium content over depth and time",
         f"x from {data.attrs.get('parameter', 'c')} of {data.attrs.get('ring', '')} by the calibration "
-        f"“{data.attrs.get('calibration', '')}”: weighted mean over the columns at each depth. Hatched: no valid "
-        "point, or beyond the anchors of the calibration.",
+        f"“{data.attrs.get('calibration', '')}”, from its mean over the columns at each depth. Hatched: "
+        "no valid point.",
         "Lithium content against depth and time.", figure, pd.concat(rows),
     )  # fmt: skip
 
