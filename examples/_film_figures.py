@@ -19,7 +19,7 @@ def profiles(results, known, maps, name="film-profiles", title="Lattice paramete
     names = [("LCO003", "c", f) for f in ("perp", "par")] + [("LCO110", "a", "perp")]
     rows = []
     with styled():
-        figure = sheet(2.6)
+        figure = sheet(2.75)
         for k, (ring, axis, family) in enumerate(names):
             axes = panel(figure, 0.7 + 2.35 * k, 0.45, 1.75, 1.85)
             data = results.groups[f"xrd/{ring}"].sel(family=family)
@@ -42,7 +42,8 @@ def profiles(results, known, maps, name="film-profiles", title="Lattice paramete
             axes.tick_params(labelleft=k == 0)
             axes.locator_params(axis="x", nbins=3)
             if k == 0:
-                axes.legend(loc="lower right", bbox_to_anchor=(1.12, 0.0), fontsize=5.5, handlelength=1.0)
+                told = axes.get_legend_handles_labels()
+        figure.legend(*told, loc="upper right", ncol=7, fontsize=5.5, handlelength=1.0, columnspacing=1.0)
     return drawn(
         name, title,
         "Mean over the columns at each height of the film, one colour a map, with 1σ errors; dashed: true. The "
@@ -55,11 +56,12 @@ def content(results, known, maps, name="film-content", title="Lithium content by
     data, model = results.groups["lithium/rows"].sel(family="perp"), results.groups.get("model/film/compare")
     rows = []
     with styled():
-        figure = sheet(2.3)
+        figure = sheet(2.45)
         for k, j in enumerate(maps):
             axes = panel(figure, 0.6 + 1.38 * k, 0.45, 1.25, 1.6)
             one = data.isel(time=int(j))
-            mean, error = one["x_li"], one["x_li_err"]
+            known_row = one["x_li_err"] < 0.1
+            mean, error = one["x_li"].where(known_row), one["x_li_err"].where(known_row)
             axes.errorbar(
                 mean, one["z"], xerr=error, fmt="o", ms=2.5, elinewidth=0.7, color="#0b6fb3", label="found"
             )
@@ -73,7 +75,12 @@ def content(results, known, maps, name="film-content", title="Lithium content by
                     lw=1,
                     label="film model",
                 )
-            axes.set(xlim=(0.4, 1.05), title=f"{float(one['time']) / 60:.0f} min", xlabel="x in LiₓCoO₂")
+            axes.set(
+                xlim=(0.4, 1.05),
+                ylim=(2, 27),
+                title=f"{float(one['time']) / 60:.0f} min",
+                xlabel="x in LiₓCoO₂",
+            )
             axes.set_ylabel("z / µm" if k == 0 else "")
             axes.tick_params(labelleft=k == 0)
             axes.axvspan(0.75, 0.94, color=SOFT, alpha=0.12, lw=0)
@@ -83,7 +90,9 @@ def content(results, known, maps, name="film-content", title="Lithium content by
                 .reset_index()
                 .assign(time=float(one["time"]))
             )
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 0.0), fontsize=6)
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="upper right", ncol=3, fontsize=6, borderaxespad=0.1
+        )
     return drawn(
         name, title,
         "Found from the mean c of the family perp in each row, with errors of the fits; dashed: true; orange: the film "
@@ -140,9 +149,9 @@ def cycle(results, maps):
                     axes.set_title(ROMAN[number], fontsize=6.5, pad=2)
                 if number == 0:
                     axes.set_ylabel(family, fontsize=6.5)
-        figure.text(
-            0.1, 0.03, f"maps: {float(np.ptp(data['x'].values)):.0f} µm wide, z from 2 to 26 µm", fontsize=6.5
-        )
+        step = float(np.diff(edges(data["x"].values))[0]) if data.sizes["x"] > 1 else 33.0
+        wide = f"maps: {step * data.sizes['x']:.0f} µm wide, z from 2 to 26 µm"
+        figure.text(0.1, 0.03, wide, fontsize=6.5)
         colour_bar(figure, seen, axes, "c / Å", gap=0.15)
     return drawn(
         "film-cycle", "The discharge: where the insulating phase comes back",

@@ -11,7 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 CHOSEN = {
-    "film_micro_xrd": ("maps", "film-profiles", "film-content", "plating", "grains"),
+    "film_micro_xrd": (
+        "maps", "film-profiles", "film-content", "film-cycle", "film-discharge-content", "plating", "grains",
+    ),
     "coin_cell_compton": (
         "compton-profiles", "compton-maps", "compton-rates", "compton-roughness", "compton-impedance",
     ),
@@ -20,8 +22,8 @@ CHOSEN = {
         "llzo-current", "llzo-sections", "llzo-segmentation", "llzo-lithium-depth", "llzo-tortuosity", "llzo-factors",
     ),
     "lithium_lsps_tomography": (
-        "tomography-sections", "tomography-contact", "lsps-contact", "lsps-voltage", "lsps-volumes", "lsps-motion",
-        "lsps-relation",
+        "tomography-sections", "tomography-contact", "lsps-contact", "lsps-voltage", "lsps-volumes", "lsps-stripping",
+        "lsps-motion", "lsps-relation",
     ),
 }  # fmt: skip
 WIDTH, COLOURS = 1140, 128

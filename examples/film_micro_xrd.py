@@ -45,9 +45,9 @@ def cell_of(small: bool) -> FilmCell:
 
 
 def cycle_of(small: bool) -> FilmCell:
-    """Charge, discharge and rest on three columns; small: twelve maps of one column."""
+    """Charge, discharge and rest on three columns; small: eight maps of one column."""
     whole = 300.0 + 8280.0 + 9702.0 + 2400.0
-    maps = 12 if small else 36
+    maps = 8 if small else 36
     return FilmCell.demo(
         title="LCO, LiPON, Ti: first cycle (simulated)", maps=maps, map_period_s=whole / maps, initial_rest_s=300.0,
         columns=1 if small else 3, seed=2,

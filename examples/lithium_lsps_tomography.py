@@ -3,9 +3,10 @@
     python examples/lithium_lsps_tomography.py OUT [--small]
 
 Projections and cycler file through `operando run`; then the paper's figures: sections before and after (Fig. 1, of the
-run), volumes of interphase and lithium by a trained pixel classifier (Fig. 2), voids (Fig. 3, of the run), contact area
+run), volumes of interphase and lithium by a trained pixel classifier (Fig. 2a, b), what strips lithium metal by the
+thickness of the interphase (Fig. 2c, a cell a point), voids (Fig. 3, of the run), contact area
 beside the voltage and the voltage from a model (Fig. 4), displacement and stack thickness (Fig. 5), roughness against
-void growth (Fig. S9). Not made: Fig. 2c, for the twin's share of stripping does not depend on the interphase, and the
+void growth (Fig. S9). Not made: the
 pressure cell of Figs. S13 and S14.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 import _lsps_figures as figures
 import numpy as np
 import xarray as xr
+from _lsps_stripping import stripping
 from _page import Page
 from _volumes import painted, retrieved
 
@@ -221,6 +223,8 @@ def main() -> None:
     contact(page, results, known)
     voltage(page, results)
     interphase(page, cell, given.small)
+    block = replace(cell, diameter_um=None, casing_um=0.0, width=48 if given.small else 128)
+    stripping(page, block, PHASES, given.small)
     motion(page, results, known)
     relation(page, results)
     page.write()
