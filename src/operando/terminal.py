@@ -54,13 +54,16 @@ class Terminal:
         self.tasks.clear()
 
     def say(self, topic: str, sentence: str) -> None:
+        """One line: a topic and a sentence."""
         text = Text.assemble("  ", (f"{topic + ' ':<{TOPIC}}", "bold cyan") if topic else "", sentence)
         self.out.print(text)
 
     def title(self, title: str) -> None:
+        """A line of its own, bold."""
         self.out.print(Text(title, style="bold"))
 
     def advance(self, topic: str, done: int, total: int) -> None:
+        """Move the bar of a topic, made when it is first told of."""
         if topic not in self.tasks:
             self.tasks[topic] = (self.progress.add_task(topic, total=total, rate=""), time.monotonic(), done)
         task, begun, first = self.tasks[topic]
@@ -69,20 +72,24 @@ class Terminal:
         self.progress.update(task, completed=done, total=total, rate=rate)
 
     def bar(self, topic: str) -> Callable[[int, int], None]:
+        """A function (done, total) that moves the bar of a topic."""
         return lambda done, total: self.advance(topic, done, total)
 
     def listener(self):
+        """A `flow.Listener` that tells here."""
         from operando.flow import Listener
 
         return Listener(self.tell, self.advance)
 
     def tell(self, topic: str, sentence: str) -> None:
+        """A sentence of a run, or its title."""
         if topic == "title":
             self.title(sentence)
         else:
             self.say(topic, sentence)
 
     def notes(self, notes: Sequence[str]) -> None:
+        """Things to look at, one a line."""
         if notes:
             many = f"{len(notes)} thing{'s' if len(notes) > 1 else ''} to look at"
             self.out.print(Text.assemble("  ", (many, "bold yellow")))

@@ -18,6 +18,7 @@ class Application(typer.Typer):
                          rich_markup_mode=None, **settings)  # fmt: skip
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
+        """A command whose help fits a screen."""
         return super().command(name, cls=Command, **settings)
 
 

@@ -34,6 +34,7 @@ Entry = tuple[str, str]
 
 
 def width() -> int:
+    """Columns to write help in."""
     return min(max(shutil.get_terminal_size((NARROWEST, LINES)).columns, NARROWEST), WIDEST)
 
 
@@ -41,6 +42,7 @@ class Command(TyperCommand):
     """A command whose help is a screen."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Help of a command, on one screen."""
         params = [param for param in self.get_params(ctx) if not getattr(param, "hidden", False)]
         head = [f"Usage: {ctx.command_path} {_usage(params)}", *_about(self.help or "")]
         entries = [_entry(param, ctx) for param in params if "--help" not in param.opts]
@@ -51,9 +53,11 @@ class Group(TyperGroup):
     """Commands with one sentence each, in the order of a day at the beamline."""
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """Commands in the order in which one needs them."""
         return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else 99)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Help of all commands, on one screen."""
         named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         rows = [(name, _first(command.help or "")) for name, command in named if command is not None]
         head = [f"Usage: {ctx.command_path} COMMAND ...", *_about(self.help or "")]

@@ -19,6 +19,7 @@ Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder for results
 
 
 def finish(terminal, title: str, settings: dict[str, Any], make, output: Path) -> None:
+    """Run a model, write results and page, and say where they are."""
     from operando import show
     from operando.flow.model_runs import write_model
 
@@ -29,6 +30,7 @@ def finish(terminal, title: str, settings: dict[str, Any], make, output: Path) -
 
 
 def as_given(given: dict[str, Any]) -> dict[str, Any]:
+    """Options of a command as settings: without those that say where and how it is told."""
     return {
         name: str(v) if isinstance(v, Path) else v
         for name, v in given.items()

@@ -45,4 +45,5 @@ class Beam:
 
     @property
     def wavelength_A(self) -> float:
+        """Wavelength of the beam, angstrom."""
         return energy_to_wavelength(self.energy_keV)

@@ -27,6 +27,7 @@ class Reflection:
 
     @property
     def label(self) -> str:
+        """Phase and indices, as one writes them."""
         gap = " " if max(map(abs, self.hkl)) > 9 else ""
         return f"{self.phase}({gap.join(map(str, self.hkl))})"
 
@@ -102,6 +103,7 @@ class Phase:
         return cls(name or Path(path).stem, cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma, symbol)
 
     def cell(self):
+        """The unit cell. Raises `InputError` for parameters that do not fit the space group."""
         import gemmi
 
         return gemmi.UnitCell(self.a, self.b, self.c, self.alpha, self.beta, self.gamma)

@@ -28,6 +28,7 @@ class ScanGrid:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return len(self.z_um), len(self.x_um)
 
     @property
@@ -132,6 +133,7 @@ class ScanGrid:
         )
 
     def coords(self) -> dict[str, xr.DataArray]:
+        """z and x with units, as coordinates of maps."""
         return {
             "z": xr.DataArray(
                 self.z_um, dims="z", attrs={"units": "um", "long_name": "z, substrate to surface"}

@@ -44,18 +44,22 @@ class ArrayStack:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Images, rows, columns."""
         n, rows, columns = self.images.shape
         return n, rows, columns
 
     @property
     def dtype(self) -> np.dtype:
+        """Of the pixels."""
         return self.images.dtype
 
     @property
     def digest(self) -> str:
+        """Changes with the content."""
         return digest(self.images)
 
     def read(self, images: slice | Sequence[int] = slice(None), rows: slice = slice(None)) -> np.ndarray:
+        """Images and rows as they are held."""
         return self.images[images if isinstance(images, slice) else list(images)][:, rows]
 
 
@@ -114,10 +118,12 @@ class Projections:
 
     @property
     def rows(self) -> int:
+        """Rows of an image."""
         return self.images.shape[1]
 
     @property
     def columns(self) -> int:
+        """Columns of an image."""
         return self.images.shape[2]
 
     @property

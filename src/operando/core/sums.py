@@ -31,6 +31,7 @@ class Sums:
 
     @property
     def per_frame(self) -> bool:
+        """Whether the first axis is frames, which are put together and not added."""
         return FRAME in self.signal.dims
 
     def intensity(self, dtype: type = np.float64) -> xr.Dataset:

@@ -15,7 +15,7 @@ from operando.core import Frames, Geometry, Sums
 from operando.core.errors import InputError
 from operando.core.geometry import Flip
 
-from .facts import mask_of
+from .masks import mask_of
 
 #: sectors of azimuth, most rings, and rounds of binning anew with the geometry found
 SECTORS, MOST_RINGS, ROUNDS = 72, 12, 4

@@ -53,6 +53,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def lithium_has_its_ring(self):
+        """[lithium] names a ring of [xrd]."""
         names = [ring.name for ring in self.xrd.rings] if self.xrd else []
         if self.lithium is not None and self.lithium.ring not in names:
             known = ", ".join(names) or "none"
@@ -61,6 +62,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def epitaxy_has_its_grains(self):
+        """[epitaxy] has a ring with grains and a substrate among [phases]."""
         if self.epitaxy is not None:
             if not any(ring.grains for ring in (self.xrd.rings if self.xrd else [])):
                 raise ValueError("epitaxy: no ring of [xrd] has grains = true")
@@ -83,6 +85,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def phases_exist(self):
+        """Layers and rings name phases of [phases]."""
         for layer in self.cell.layers if self.cell else []:
             if layer.phase is not None and layer.phase not in self.phases:
                 raise ValueError(

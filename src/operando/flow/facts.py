@@ -1,21 +1,18 @@
-"""From the words of an experiment file to the facts of an analysis: mask, geometry, grid, rings."""
+"""From the words of an experiment file to the facts of an analysis: geometry, grid, rings."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from operando.core import Geometry, Phase, Reflection, Scan, ScanGrid
-from operando.core.errors import ExperimentError, GeometryError, GridError, InputError, MaskMissing
+from operando.core.errors import ExperimentError, GeometryError, GridError
 
 from .experiment import Experiment
 from .sections import RingSection, XrdSection
-
-log = logging.getLogger("operando.flow")
 
 #: width of a ring's q bins in pixels: narrower ones are unevenly filled, wider ones blur a sharp peak
 BIN_PIXELS = 0.75
@@ -46,10 +43,12 @@ class Ring:
 
 
 def phases(experiment: Experiment) -> dict[str, Phase]:
+    """The phases of the file, by name."""
     return {name: section.build(name) for name, section in experiment.phases.items()}
 
 
 def geometry_of(xrd: XrdSection, scan: Scan) -> Geometry:
+    """Geometry of the PONI file, for images of this scan. Raises `GeometryError` where they do not fit."""
     geometry = Geometry.from_poni(xrd.geometry, flip=xrd.flip, orientation=xrd.orientation)
     return geometry.for_shape(scan.frames.shape, name=f"{scan.name} with {Path(xrd.geometry).name}")
 
@@ -141,71 +140,6 @@ def default_window(q: float, lines: Sequence[float], least: float) -> tuple[floa
     return min(low, q - least), max(high, q + least)
 
 
-def mask_of(wanted: str, scan: Scan, geometry: Geometry) -> np.ndarray | None:
-    """True where a pixel must not count; None only if the user wrote mask = "none".
-
-    "detector" is the union of the mask that the file holds, the gaps that pyFAI knows for a named detector, and
-    pixels that are dead in every one of a few frames. Raises `MaskMissing` when none of these exists.
-    """
-    if wanted == "none":
-        return None
-    if wanted != "detector":
-        return _not_all(_mask_file(wanted, scan.frames.shape), wanted)
-    found = [
-        mask for mask in (scan.frames.mask, geometry.detector_mask(), always_dead(scan)) if mask is not None
-    ]
-    if not found and _blind(scan):
-        raise MaskMissing(
-            "no mask: every pixel is dead in all frames that were looked at", where=scan.name,
-            fix="Leave this scan out of xrd.scans, or name a mask file in xrd.mask.",
-        )  # fmt: skip
-    if not found:
-        raise MaskMissing(
-            "no mask: the file holds none, the geometry names no detector with gaps, and no pixel is marked dead",
-            where=scan.name, fix='Name a mask file in xrd.mask, or write mask = "none" to integrate unmasked.',
-        )  # fmt: skip
-    return _not_all(np.logical_or.reduce(found), scan.name)
-
-
-def _not_all(mask: np.ndarray, where: str) -> np.ndarray:
-    if mask.all():
-        raise InputError(
-            "the mask leaves no pixel", where=where, fix="Masks are true (not 0) where a pixel is bad."
-        )
-    return mask
-
-
-def _blind(scan: Scan) -> bool:
-    """Whether all of a few frames were never written, or hold nothing but the dead value."""
-    frames = scan.frames
-    return frames.dead_value is not None and bool(
-        all((image == frames.dead_value).all() for image in _a_few(scan))
-    )
-
-
-def _a_few(scan: Scan) -> Iterator[np.ndarray]:
-    """Up to five frames spread over the scan, each (rows, columns)."""
-    for place in np.unique(np.linspace(0, len(scan.frames) - 1, 5).astype(int)):
-        yield next(iter(scan.frames.blocks(int(place), int(place) + 1))).load()[0]
-
-
-def always_dead(scan: Scan) -> np.ndarray | None:
-    """Pixels that hold the dead value in all of (up to) five frames spread over the scan; None if there are none."""
-    frames = scan.frames
-    if not len(frames) or (frames.dead_value is None and frames.dtype.kind != "i"):
-        return None
-    dead = np.ones(frames.shape, bool)
-    for image in _a_few(scan):
-        empty = image < 0 if frames.dtype.kind == "i" else image == frames.dead_value
-        if not empty.all():  # a frame that was never written says nothing of the detector
-            dead &= empty
-    return dead if dead.any() and not dead.all() else None
-
-
-def _mask_file(path: str, shape: tuple[int, int]) -> np.ndarray:
-    return np.ascontiguousarray(_image(path, shape, "xrd.mask") != 0)
-
-
 def grid_of(xrd: XrdSection, scan: Scan) -> ScanGrid:
     """The grid that the file states, else the one behind the recorded motor positions."""
     if xrd.grid is not None:
@@ -230,33 +164,3 @@ def grid_of(xrd: XrdSection, scan: Scan) -> ScanGrid:
         point = np.concatenate([grid.point, np.full(len(scan.frames) - count, -1)])
         grid = ScanGrid(grid.z_um, grid.x_um, point)
     return grid
-
-
-def correction_image(path: str | None, shape: tuple[int, int], key: str) -> np.ndarray | None:
-    """A flat or dark image. Raises `InputError` for another size or an unreadable file."""
-    return None if path is None else np.asarray(_image(path, shape, key), float)
-
-
-def _image(path: str, shape: tuple[int, int], key: str) -> np.ndarray:
-    """One image of finite numbers, (rows, columns), from .npy or anything that fabio reads."""
-    import fabio
-
-    try:
-        image = np.load(path) if path.endswith(".npy") else fabio.open(path).data
-    except Exception as error:  # fabio raises whatever its many formats raise
-        raise InputError(
-            f"{key}: not a readable image ({error})", where=path, fix="Give a .npy, .edf, .tif or .cbf image."
-        ) from error
-    if not isinstance(image, np.ndarray) or image.ndim != 2 or image.dtype.kind not in "buif":
-        raise InputError(f"{key}: not one image of numbers", where=path, fix="Save a single 2-d array in it.")
-    if image.shape != shape:
-        raise GeometryError(
-            f"{key}: {image.shape[0]} x {image.shape[1]} pixels, the images are {shape[0]} x {shape[1]}",
-            where=path, fix="Give an image of this detector, binned and cut as the frames are.",
-        )  # fmt: skip
-    if not np.isfinite(image).all():
-        raise InputError(
-            f"{key}: {int((~np.isfinite(image)).sum())} pixels are not finite numbers", where=path,
-            fix="Put such pixels into the mask, and a number in their place.",
-        )  # fmt: skip
-    return image

@@ -83,10 +83,10 @@ def continued(values: xr.DataArray, at: np.ndarray, of: np.ndarray) -> xr.DataAr
 
 def _film(x: xr.DataArray, error: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Plain mean of the rows that are valid nearly whenever any is, and its error; NaN where none is."""
-    seen = np.isfinite(x)
+    seen = x.notnull()
     some = seen.any("z")
     kept = seen.where(some).mean("time") > OFTEN
     use = seen & kept
     many = use.sum("z")
     mean = x.where(use, 0.0).sum("z") / many.where(many > 0)
-    return mean, np.sqrt((error.where(use, 0.0) ** 2).sum("z")) / many.where(many > 0)
+    return mean, (error.where(use, 0.0) ** 2).sum("z") ** 0.5 / many.where(many > 0)

@@ -13,7 +13,8 @@ from operando.core import Geometry, Scan
 from operando.core.errors import GeometryError, InputError
 
 from .experiment import Experiment
-from .facts import Ring, correction_image, geometry_of, mask_of, rings_of
+from .facts import Ring, geometry_of, rings_of
+from .masks import correction_image, mask_of
 from .sections import XrdSection
 
 

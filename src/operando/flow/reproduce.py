@@ -55,6 +55,7 @@ class Reproduction:
 
     @property
     def identical(self) -> bool:
+        """Whether every variable and attribute is the same to the bit."""
         return not self.differences
 
 

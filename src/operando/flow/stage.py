@@ -49,18 +49,22 @@ class Call:
 
     @property
     def version(self) -> str:
+        """The hand-bumped version of the function."""
         return getattr(self.function, "version", "1")
 
     @cached_property
     def digests(self) -> dict[str, str]:
+        """Digest of each input, by name."""
         return {key: identity(value) for key, value in self.inputs.items()}
 
     @cached_property
     def key(self) -> str:
+        """What the result is found by again: function, version, settings, digests of the inputs."""
         return digest(self.function.__name__, self.version, self.digests, dict(self.settings))
 
     @property
     def file(self) -> str:
+        """Name of the file of this result."""
         return f"{self.label}-{self.key[:16]}.h5"
 
     def made(self, stages: Stages) -> Any:

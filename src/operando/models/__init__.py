@@ -5,7 +5,8 @@ from operando.core.lazy import lazy
 _HOME = {
     "symmetric_cell": ["SymmetricCell", "Interface", "overpotential", "cell_voltage"],
     "symmetric_faces": ["interface_from_maps"],
-    "inverse": ["Parameter", "Measured", "fit_parameters"],
+    "inverse": ["fit_parameters"],
+    "inverse_parameters": ["Parameter", "Measured"],
     "inverse_settle": ["Candidate", "what_would_settle"],
     "inverse_cells": ["film_predictor", "symmetric_predictor", "fit_symmetric_maps"],
     "compare": ["compare_profiles", "compare_series", "contact_scenarios", "mean_profiles"],

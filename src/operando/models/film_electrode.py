@@ -8,10 +8,10 @@ import xarray as xr
 
 from operando.core.errors import InputError
 
-from . import film_electrode_pybamm as solver
 from .film_electrode_cell import FIRST_CYCLE, Drive, FilmCell, Follow, Hold, Rest, Step
 from .film_electrode_profiles import describe_film
 from .film_electrode_record import check_record, expanded
+from .film_electrode_run import run
 
 _WHERE = "simulate_film"
 
@@ -49,7 +49,7 @@ def simulate_film(
     _check_steps(cell, steps)
     if cells < 10 or points < 2:
         raise InputError("cells must be 10 or more and points 2 or more", where=_WHERE)
-    raw = solver.run(cell, expanded(steps, points), cells, rtol, atol)
+    raw = run(cell, expanded(steps, points), cells, rtol, atol)
     return describe_film(cell, raw)
 
 

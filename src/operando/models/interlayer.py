@@ -37,6 +37,7 @@ class Amorphous:
 
     @property
     def bowing_GPa(self) -> float:
+        """Bowing of the modulus, such that it is `half_GPa` half way."""
         return 4 * ((self.host_GPa + self.alkali_GPa) / 2 - self.half_GPa)
 
 

@@ -13,7 +13,8 @@ from .film_electrode import simulate_film
 from .film_electrode_cell import FilmCell, Step
 from .film_electrode_ocv import Diffusion
 from .film_electrode_profiles import film_on_grid
-from .inverse import Measured, Model, Parameter, fit_parameters
+from .inverse import fit_parameters
+from .inverse_parameters import Measured, Model, Parameter
 from .symmetric_cell import Interface, SymmetricCell, cell_voltage
 from .symmetric_faces import interface_from_maps
 

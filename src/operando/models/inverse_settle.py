@@ -14,7 +14,7 @@ from operando.core.flags import Flag
 from ._inverse_algebra import covariance_of, slopes_of
 
 if TYPE_CHECKING:
-    from .inverse import Parameter
+    from .inverse_parameters import Parameter
 
 
 def alike_pairs(fit: xr.Dataset, alike: float) -> list[tuple[str, str]]:

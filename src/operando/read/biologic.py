@@ -43,6 +43,7 @@ class Module:
 
     @property
     def complete(self) -> bool:
+        """Whether the file holds all bytes that the module announces."""
         return len(self.data) >= self.length
 
 

@@ -23,6 +23,7 @@ TO_UM = {"m": 1e6, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, 
 
 
 def is_bliss(files: Files, path: str | Path, entry: str) -> bool:
+    """Whether an HDF5 file was written by BLISS."""
     return optional(files, path, f"{entry}/measurement") is not None
 
 

@@ -12,6 +12,7 @@ SPIKE_V = 0.3
 
 
 def current_of(values: Values, time: np.ndarray, warnings: list[str]) -> np.ndarray:
+    """Current of each record, A: as recorded, else from the charge that passed between records."""
     if "current" in values:
         return values["current"]
     if "dq" in values:  # EC-Lab computes its average current in the same way

@@ -96,6 +96,7 @@ def _cpr_crystal(section) -> Crystal:
 
 
 def laue_of(number: str) -> str:
+    """Laue group of a number of the Channel files; empty for others."""
     return LAUE[int(number) - 1] if number.strip().isdigit() and 1 <= int(number) <= len(LAUE) else ""
 
 

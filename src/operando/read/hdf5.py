@@ -118,6 +118,7 @@ class Files:
         self._open.clear()
 
     def file(self, path: str | Path) -> h5py.File:
+        """The file, opened read-only and unlocked, once."""
         key = os.path.abspath(path)
         if key not in self._open:
             self._open[key] = open_hdf5(path)
@@ -187,6 +188,7 @@ def linked_file(path: str | Path, name: str) -> Path | None:
 
 
 def missing_link(path: str | Path, at: str, name: str) -> ReadError:
+    """The error for a linked data file that is not there."""
     return ReadError(
         f"the linked data file {name} is missing (from {at})", where=str(path),
         fix=f"Copy it into {Path(path).absolute().parent} beside the master file.",

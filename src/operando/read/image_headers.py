@@ -48,7 +48,7 @@ def read_header(path: Path) -> ImageHeader:
 
 def _fabio(path: Path) -> ImageHeader:
     """CBF and EDF: fabio decodes the file; these formats keep size and type in headers of many dialects."""
-    from .images import open_image
+    from .image_file import open_image
 
     image = open_image(path)
     text = {str(k): str(v) for k, v in image.header.items()}

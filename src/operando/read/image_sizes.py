@@ -33,5 +33,6 @@ def check_frames(path: Path, image) -> None:
 
 
 def require(size: int, needed: int) -> None:
+    """Raise `ValueError` for a file shorter than it must be."""
     if size < needed:
         raise ValueError(f"truncated: {size:,} of {needed:,} bytes are there")

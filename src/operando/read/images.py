@@ -18,8 +18,8 @@ from ..core.errors import ReadError
 from ..core.frames import FrameBlock
 from ..core.scan import Scan
 from .hdf5_frames import dead_value
+from .image_file import open_image
 from .image_headers import ImageHeader, read_header
-from .image_sizes import check_frames, check_stored
 
 log = logging.getLogger(__name__)
 
@@ -70,24 +70,6 @@ class ImageFrames:
                 raise _other_shape(path, data.shape, self.places[0][0], self.shape)
             out[i] = data
         return out
-
-
-def open_image(path: Path):
-    """A fabio image. Raises `ReadError` for a file that fabio cannot read, or would fill up with zeros."""
-    import fabio
-
-    try:
-        check_stored(path)
-        image = fabio.open(str(path))
-        check_frames(path, image)
-        if image.data is None:
-            raise ValueError("no pixels can be decoded")
-        return image
-    except Exception as error:  # fabio raises whatever its parsers raise
-        raise ReadError(
-            f"not a readable image ({type(error).__name__}: {error})", where=str(path),
-            fix="The file is damaged or not what its name says: copy it again, or leave it out.",
-        ) from error  # fmt: skip
 
 
 def open_images(

@@ -35,6 +35,7 @@ BEHIND_SHUFFLE = {0: "bitshuffle", 2: "bitshuffle-LZ4", 3: "bitshuffle-zstd"}
 
 
 def in_bytes(size: float) -> str:
+    """A size in bytes as text, in units of a thousand."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

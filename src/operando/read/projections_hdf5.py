@@ -33,6 +33,7 @@ class Hdf5Stack:
 
     @property
     def name(self) -> str:
+        """File and dataset, for messages."""
         return f"{self.path}::{self.dataset}"
 
     def read(self, images: slice | Sequence[int] = slice(None), rows: slice = slice(None)) -> np.ndarray:
@@ -80,6 +81,7 @@ def _usual(dtype: np.dtype) -> np.dtype:
 
 
 def is_data_exchange(files: Files, path: Path) -> bool:
+    """Whether an HDF5 file is Data Exchange."""
     return optional(files, path, "/exchange/data") is not None
 
 
@@ -132,6 +134,7 @@ def _angles(files: Files, path: Path, name: str) -> tuple[np.ndarray | None, str
 
 
 def unit_of(dataset) -> str | None:
+    """The unit that a dataset states, None where it states none."""
     unit = dataset.attrs.get("units", dataset.attrs.get("unit"))
     if isinstance(unit, np.ndarray) and unit.size == 1:
         unit = unit.reshape(-1)[0]

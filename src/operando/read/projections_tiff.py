@@ -26,18 +26,22 @@ class ImageFiles:
 
     @property
     def name(self) -> str:
+        """Folder of the images, for messages."""
         return self.frames.name
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Images, rows, columns."""
         return (len(self.frames), *self.frames.shape)
 
     @property
     def dtype(self) -> np.dtype:
+        """Of the pixels as read."""
         return self.frames.dtype
 
     @property
     def digest(self) -> str:
+        """Changes when the files change."""
         return self.frames.digest
 
     def read(self, images: slice | Sequence[int] = slice(None), rows: slice = slice(None)) -> np.ndarray:

@@ -31,6 +31,7 @@ class Candidate:
 
 
 def describe(candidate: Candidate) -> str:
+    """A candidate with its shape and type, for messages."""
     shape = " x ".join(map(str, candidate.dataset.shape))
     return f"{candidate.name}  {shape} {candidate.dataset.dtype}"
 

@@ -20,6 +20,7 @@ Mark = tuple[int, int, int]
 
 
 def mark_of(path: Path) -> Mark:
+    """State of a file now; zeros where there is none."""
     try:
         status = os.stat(path)
     except OSError:

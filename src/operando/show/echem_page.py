@@ -63,11 +63,13 @@ def sections(results: Results) -> list[Section]:
 
 
 def cycle_figures(groups) -> list[Exhibit]:
+    """Capacity by cycle, where there are some."""
     known = groups.get("echem/cycles")
     return [echem.cycles(known)] if known is not None and known.sizes["cycle"] > 2 else []
 
 
 def differential_figures(groups) -> list[Exhibit]:
+    """dQ/dV and dV/dQ, where they apply."""
     return [echem.differential(groups)] if any(name.startswith("echem/dqdv_") for name in groups) else []
 
 

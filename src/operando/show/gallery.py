@@ -36,6 +36,7 @@ class Gallery:
     chapters: list[Chapter] = field(default_factory=list)
 
     def everything(self) -> list[Exhibit]:
+        """All figures, in the order of the report."""
         by_ring = [exhibit for some in self.lattice.values() for exhibit in some]
         others = [exhibit for chapter in self.chapters for exhibit in [*chapter.figures, *chapter.checks]]
         return [
@@ -120,6 +121,7 @@ def _changed(gallery, groups, experiment):
 
 
 def has_lattice(ring: xr.Dataset) -> bool:
+    """Whether a ring gives a lattice parameter anywhere."""
     axis = lattice_name(ring)
     return axis is not None and bool(np.isfinite(good(ring, axis).values).any())
 

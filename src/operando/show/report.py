@@ -93,10 +93,12 @@ def framed() -> dict[str, str]:
 
 
 def variables(names: dict[str, str]) -> str:
+    """Colours as variables of CSS."""
     return "".join(f"{variable}:{colour};" for colour, variable in names.items())
 
 
 def dark_variables() -> str:
+    """The same for dark pages."""
     return "".join(f"{VARIABLES[light]}:{dark};" for light, dark in DARK.items())
 
 

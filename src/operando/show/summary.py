@@ -21,6 +21,7 @@ class Mean:
 
     @property
     def valid(self) -> bool:
+        """Whether any point went into it."""
         return self.points > 0 and bool(np.isfinite(self.value))
 
 
@@ -55,6 +56,7 @@ def good(dataset: xr.Dataset, name: str, flag: str = "flag") -> xr.DataArray:
 
 
 def error_of(dataset: xr.Dataset, name: str) -> xr.DataArray | None:
+    """The error of a variable, None where it has none."""
     return dataset.get(f"{name}_err")
 
 
@@ -64,10 +66,12 @@ def lattice_name(ring: xr.Dataset) -> str | None:
 
 
 def families(ring: xr.Dataset) -> list[str]:
+    """Families of a ring; one without a name where it has none."""
     return [str(name) for name in np.atleast_1d(ring["family"].values)] if "family" in ring.coords else [""]
 
 
 def one_family(ring: xr.Dataset, family: str) -> xr.Dataset:
+    """One family of a ring, the ring itself where it has none."""
     return ring.sel(family=family) if "family" in ring.dims else ring
 
 

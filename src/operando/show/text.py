@@ -102,6 +102,7 @@ def duration(seconds: float) -> str:
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
+    """A count with its noun: `1 map`, `2 maps`."""
     return f"{grouped(count)} {noun if count == 1 else many or noun + 's'}"
 
 

@@ -12,6 +12,8 @@ from .base import Number, Positive, Section, Word
 
 
 class LayerSection(Section):
+    """One layer of the stack."""
+
     name: str
     thickness_um: Annotated[Number, Field(ge=0)]
     phase: str | None = None
@@ -24,6 +26,7 @@ class CellSection(Section):
     layers: list[LayerSection] = Field(min_length=1)
 
     def build(self) -> Cell:
+        """The section as a `core.Cell`."""
         return Cell(tuple(Layer(**layer.model_dump()) for layer in self.layers), self.area_cm2)
 
 
@@ -48,6 +51,7 @@ class PhaseSection(Section):
         return self
 
     def build(self, name: str) -> Phase:
+        """The section as a `core.Phase` of that name. Raises `InputError` for a CIF that cannot be read."""
         if self.cif is not None:
             return Phase.from_cif(self.cif, name)
         values = self.model_dump(exclude={"cif"}, exclude_none=True)

@@ -15,6 +15,8 @@ MOST_POINTS = 10_000_000
 
 
 class GridSection(Section):
+    """Rows and columns of a map where they are not taken from the motors."""
+
     rows: Side
     columns: Side
     step_z_um: Number

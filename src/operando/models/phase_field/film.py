@@ -117,6 +117,7 @@ class Growth:
 
     @property
     def cells(self) -> tuple[int, int, int]:
+        """Cells along z, y, x; one along y in two dimensions."""
         nz, *rest = self.shape
         return (nz, 1, rest[0]) if len(rest) == 1 else (nz, rest[0], rest[1])
 

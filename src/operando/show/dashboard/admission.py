@@ -37,6 +37,7 @@ class Admission:
 
     @property
     def cookie(self) -> str:
+        """The cookie that stands for the token."""
         return f"operando_{self.port}"
 
     def knows_token(self, path: str, headers: Message) -> bool:
@@ -58,6 +59,7 @@ class Admission:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether a host is this computer alone."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

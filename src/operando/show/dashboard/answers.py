@@ -28,28 +28,34 @@ def state(runs: list[RunData], asked: Question) -> Answer:
 
 
 def overview(runs: list[RunData], asked: Question) -> Answer:
+    """What the page needs first: quantities, times, record."""
     return asked.run(runs).overview(), None
 
 
 def maps(runs: list[RunData], asked: Question) -> Answer:
+    """The whole series of a quantity, as bytes."""
     return asked.run(runs).maps(asked.word("name"))
 
 
 def array(runs: list[RunData], asked: Question) -> Answer:
+    """One array by its place in the results, as bytes."""
     return asked.run(runs).array(asked.word("group"), asked.word("variable"))
 
 
 def peak(runs: list[RunData], asked: Question) -> Answer:
+    """The fits of one point."""
     return asked.run(runs).peak(asked.word("ring"), asked.number("row"), asked.number("column")), None
 
 
 def pattern(runs: list[RunData], asked: Question) -> Answer:
+    """The pattern of a point or of a region."""
     rows = asked.number("row0"), asked.number("row1")
     columns = asked.number("column0"), asked.number("column1")
     return asked.run(runs).pattern(asked.number("step"), rows, columns)
 
 
 def tracks(runs: list[RunData], asked: Question) -> Answer:
+    """Grains in time."""
     return asked.run(runs).tracks(), None
 
 

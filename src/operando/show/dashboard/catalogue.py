@@ -84,6 +84,7 @@ class Groups(Mapping[str, h5py.Group]):
 
 
 def dims_of(item: h5py.Dataset) -> tuple[str, ...]:
+    """Names of the axes of a dataset."""
     return tuple(json.loads(item.attrs.get("dims", "[]")))
 
 
@@ -94,6 +95,7 @@ def variables(group: h5py.Group) -> dict[str, h5py.Dataset]:
 
 
 def text(item: h5py.Dataset, key: str) -> str:
+    """An attribute as text; empty where it is missing."""
     value = item.attrs.get(key, "")
     return value.decode() if isinstance(value, bytes) else str(value)
 

@@ -121,6 +121,7 @@ def _thin(seconds: np.ndarray, traces: list[np.ndarray]) -> np.ndarray:
 
 
 def reflections(groups: Mapping[str, h5py.Group]) -> list[dict[str, Any]]:
+    """Lines of all phases, for the axis of the pattern."""
     if "xrd/reflections" not in groups:
         return []
     table = read_dataset(groups["xrd/reflections"])

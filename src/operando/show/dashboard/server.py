@@ -72,16 +72,19 @@ class Dashboard(ThreadingHTTPServer):
 
     @property
     def port(self) -> int:
+        """Port that is listened on."""
         return int(self.server_address[1])
 
     @property
     def url(self) -> str:
+        """Address of the page, with the token where one is needed."""
         shown = socket.gethostname() if self.host in ("0.0.0.0", "::", "") else self.host
         named = f"[{shown}]" if ":" in shown else shown
         return f"http://{named}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
     @property
     def admission(self) -> Admission:
+        """Who may ask."""
         return Admission(self.host, self.port, self.token)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -97,9 +100,11 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
+        """Answer a question."""
         self._guarded(lambda: self._answer(urlsplit(self.path)))
 
     def do_POST(self) -> None:
+        """Take what the page sends, from this server's own page alone."""
         if self.path.partition("?")[0].removeprefix("/api/") not in TAKES:
             self._refuse_method()
         else:

@@ -48,6 +48,7 @@ class Row:
 
     @property
     def unit(self) -> str:
+        """Unit of the row, as it is written."""
         return pretty(self.values.attrs.get("units"))
 
 

@@ -109,6 +109,7 @@ def sensitivity(swings: xr.Dataset, sobol: xr.Dataset) -> Exhibit:
 
 
 def called_input(name: str) -> str:
+    """An input of the energy balance in words."""
     for ending in ("_J_per_m2", "_m2_per_s", "_um_per_s", "_eV", "_MPa", "_um", "_K"):
         name = name.removesuffix(ending)
     return name.replace("_", " ")
