@@ -157,9 +157,21 @@ def test_cracks_outsides_and_an_interruption(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("label", "told"), [(0, "holds a phase that conducts"), (None, "has a path along z")]
+)
+def test_empty_and_cut_domains_are_said(experiment, label, told):
+    cut = np.broadcast_to((np.arange(20) < 10)[:, None, None], (20, 20, 40)).astype(np.uint8)
+    written(experiment.parent, "layers.h5", cut if label is None else np.full_like(cut, label))
+    experiment.write_text(LAYERED.replace("cube_um = 20.0", "cube_um = 20.0\nstiffness = false"))
+    assert any("no domain of layers" in note and told in note for note in run(experiment)[1].notes)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda t: t.replace("cube_um = 20.0", "cube_um = 21.0"), "smaller than 21 x 21 x 21 um"),
+        (lambda t: t.replace("diameter_um = 6.0", "diameter_um = 20.0"), "covers the face of a cube of 20 um"),
+        (lambda t: t.replace("young_GPa = 10.0", "young_GPa = 1e12"), "lost in rounding"),
         (lambda t: t.replace("label = 2,", "label = 3,"), r"labels \[2\] of no phase"),
         (lambda t: t.replace('bulk = "grain"', 'bulk = "pore"'), "does not conduct"),
         (lambda t: t.replace("label = 2,", "label = 1,"), "two phases have one label"),

@@ -148,7 +148,8 @@ def _paint(folder: Path, seed: int, *, quick: bool = False) -> None:
     from operando.twin.symmetric_cell import SymmetricCell
     from operando.twin.symmetric_cell.painted import QUICK, write_painted
 
-    section = write_painted(SymmetricCell.demo(seed=seed), folder)
+    scans = {"painted": (1, 2), "held": (0, 3)} if quick else {}  # held out: both ends of the series
+    section = write_painted(SymmetricCell.demo(seed=seed), folder, **scans)
     file = folder / "experiment.toml"
     file.write_text(f"{file.read_text()}\n{section}{QUICK if quick else ''}")
 

@@ -12,6 +12,9 @@ Share = Annotated[Number, Field(ge=0)]
 Index = Annotated[Whole, Field(ge=0)]
 
 
+CONTRAST = 1e5  # of Young's moduli: their numerical error is some 1e-7 of the stiffer one
+
+
 class SolidSection(Section):
     """One phase: its label in the volumes (none of `[segmentation]`, which has names), what it conducts, how stiff."""
 
@@ -104,6 +107,16 @@ class TransportSection(Section):
             raise ValueError(f"bulk: {self.bulk!r} is not among the phases")
         if not self.phases[self.bulk_name].conductivity_mS_per_cm:
             raise ValueError(f"bulk: {self.bulk_name!r} does not conduct")
+        young = [phase.young_GPa for phase in self.phases.values() if phase.young_GPa]
+        if self.stiffness and young and max(young) > CONTRAST * min(young):
+            raise ValueError(
+                f"phases: Young's moduli of {min(young):g} and {max(young):g} GPa: at more than {CONTRAST:g} times the "
+                "softer one is lost in rounding; call it a pore (young_GPa = 0)"
+            )
+        if self.hot_spot and self.cube_um and self.hot_spot.diameter_um >= self.cube_um:
+            raise ValueError(
+                f"hot_spot: a disc of {self.hot_spot.diameter_um:g} um covers the face of a cube of {self.cube_um:g} um"
+            )
         if self.synthetic is not None and not set(labels) <= {0, 1, 2}:
             raise ValueError("synthetic: labels must be 0 (pore), 1 (grain), 2 (boundary) to be compared")
         if self.synthetic is not None and self.synthetic.boundary_voxels and 2 not in labels:

@@ -15,8 +15,8 @@ from .voxels import volumes
 PHASES = tuple(label.name.lower() for label in Label)
 LONGEST = 12  # voxels of a stroke
 #: a forest that learns in seconds; transport of the solid between the electrodes, of the demo's size
-QUICK = """sigmas = [1.0, 2.5]
-trees = 12
+QUICK = """sigmas = [1.4]
+trees = 10
 depth = 12
 
 [transport]
