@@ -112,6 +112,14 @@ def test_results_come_back_from_nexus_as_they_went(tmp_path):
     assert again.record() == results.record()
 
 
+def test_groups_come_back_in_their_order(tmp_path):
+    """Colours of figures go by it: a report made of the file looks like that of the run."""
+    one = xr.Dataset({"a": ("n", np.arange(3.0), {"units": "1"})})
+    names = ["xrd/Ti100", "xrd/LCO003", "xrd", "clock", "joint/cycler/Li of the charge"]
+    write_results(Results("order", {}, dict.fromkeys(names, one)), tmp_path / "results.nxs")
+    assert list(read_results(tmp_path / "results.nxs").groups) == names
+
+
 def test_nexus_has_defaults_that_a_viewer_follows(tmp_path):
     import h5py
 

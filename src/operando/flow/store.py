@@ -41,6 +41,7 @@ def _write(results: Results, path: Path) -> None:
         entry["title"] = results.title
         entry["definition_local"] = FORMAT
         entry["record"] = json.dumps(results.record(), default=str)
+        entry["order"] = json.dumps(list(results.groups))
         for name, dataset in results.groups.items():
             group = _group(entry, name, "NXdata")
             write_dataset(group, dataset, GZIP)
@@ -69,6 +70,7 @@ def read_results(path: str | Path) -> Results:
             entry.visititems(
                 lambda name, item: groups.__setitem__(name, read_dataset(item)) if _is_data(item) else None
             )
+            groups = _in_order(groups, json.loads(entry["order"][()]) if "order" in entry else [])
         processes = [Process(**process) for process in record.pop("processes")]
         return Results(**record, groups=groups, processes=processes)
     except ReadError:
@@ -81,6 +83,12 @@ def read_results(path: str | Path) -> Results:
         raise ReadError(
             f"cut short, damaged, or no results file ({error})", where=str(path), fix=fix
         ) from error  # h5py raises all of these for wrong bytes
+
+
+def _in_order(groups: dict[str, xr.Dataset], order: list[str]) -> dict[str, xr.Dataset]:
+    """Groups as they were before they were written: colours of figures go by this order. Others come last."""
+    known = [name for name in order if name in groups]
+    return {name: groups[name] for name in [*known, *(name for name in groups if name not in set(known))]}
 
 
 def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
