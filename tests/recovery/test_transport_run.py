@@ -271,7 +271,7 @@ def test_extreme_volumes_have_their_numbers_and_figures(tmp_path, name, factors)
     side = 1.0 if name == "thin" else 12.0
     groups = transport(
         [tmp_path / "x.h5"], ["pore=0", "grain=1,1,10,0.2", "boundary=2,1,10,0.2"], say=lambda *_: None,
-        grain_um=6.0, spot_um=3.0, domain_um=(side, side, 12.0), cube_um=side, cubes=1,
+        grain_um=6.0, spot_um=side / 4, domain_um=(side, side, 12.0), cube_um=side, cubes=1,
     )  # fmt: skip
     found = groups["transport/cubes/x"]["conductivity_factor_mean"]
     np.testing.assert_allclose(found, factors, rtol=1e-5, atol=1e-9)
