@@ -357,3 +357,8 @@ def test_plan_scales_and_is_checked():
         compton.Plan(replace(CAMERA, distance_mm=None), 1e10)
     with pytest.raises(InputError):
         compton.exposure_for(plan, 0.0)
+
+
+def test_a_pinhole_wider_than_the_field_of_view_is_told():
+    with pytest.raises(InputError, match="a pinhole of 200 mm blurs over 400 mm, all that the detector sees is 2 mm"):
+        compton.Pinhole(115.0, (8, 8), pinhole_mm=200.0)

@@ -220,7 +220,7 @@ def test_missing_frames_are_said(frames):
         run([TotalCounts()], Short(frames.plain))
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32, np.int64, ">u2"])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32, np.int64, ">u2", np.float16])
 def test_decoded_images_of_any_type(dtype):
     rng = np.random.default_rng(0)
     counts = rng.poisson(3.0, (4, *SHAPE)).astype(dtype)

@@ -43,6 +43,12 @@ class Pinhole:
             )  # fmt: skip
         if self.distance_mm is not None and self.distance_mm <= 0:
             raise GeometryError("the pinhole must be above the sheet", where="Pinhole", fix="distance_mm > 0")
+        field_mm = max(self.shape) * self.pitch_mm / self.magnification
+        if self.blur_mm() > field_mm:
+            raise GeometryError(
+                f"a pinhole of {self.pinhole_mm:g} mm blurs over {self.blur_mm():g} mm, all that the detector sees is "
+                f"{field_mm:g} mm", where="Pinhole", fix="Give its diameter in mm, and the detector's pitch_mm.",
+            )  # fmt: skip
 
     def places_mm(self) -> tuple[np.ndarray, np.ndarray]:
         """(y along the rows, x along the columns): the place in the sheet that each row and column sees, mm."""

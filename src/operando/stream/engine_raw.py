@@ -73,6 +73,8 @@ def images(block: FrameBlock) -> np.ndarray:
         )
     if counts.dtype.kind not in "uif" or not counts.dtype.isnative:
         counts = counts.astype(counts.dtype.newbyteorder("=") if counts.dtype.kind in "uif" else np.int64)
+    if counts.dtype == np.float16:  # kernels know no half precision
+        counts = counts.astype(np.float32)
     return np.ascontiguousarray(counts).reshape(len(block), -1)
 
 
