@@ -360,5 +360,7 @@ def test_plan_scales_and_is_checked():
 
 
 def test_a_pinhole_wider_than_the_field_of_view_is_told():
-    with pytest.raises(InputError, match="a pinhole of 200 mm blurs over 400 mm, all that the detector sees is 2 mm"):
+    with pytest.raises(
+        InputError, match="a pinhole of 200 mm blurs over 400 mm, all that the detector sees is 2 mm"
+    ):
         compton.Pinhole(115.0, (8, 8), pinhole_mm=200.0)
