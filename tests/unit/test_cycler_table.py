@@ -191,7 +191,7 @@ def two_files(tmp_path, gap):
     header = "time_s,voltage_V,current_mA,cycle"
     first = csv(tmp_path, header, [T, V, I_MA, np.ones(100, int)], name="one.csv")
     second = csv(tmp_path, header, [T, V, I_MA, np.ones(100, int)], name="two.csv")
-    from operando.read.tables import join_tables
+    from operando.read.joined import join_tables
 
     begin = "2025-03-04T22:00:00+00:00"
     later = 1741125600.0 + T[-1] + gap

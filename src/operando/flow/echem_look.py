@@ -74,7 +74,7 @@ def save_record(results: Results, path: Path) -> Path:
 
 def joined(tables: Sequence[xr.Dataset]) -> xr.Dataset:
     """One table of several, by the rules of `read.cycler`."""
-    from operando.read.tables import join_tables
+    from operando.read.joined import join_tables
 
     return tables[0] if len(tables) == 1 else join_tables(tables)
 

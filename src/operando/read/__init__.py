@@ -10,7 +10,8 @@ from .ebsd import orientation_map
 from .hexitec import hexitec_frames, hexitec_histogram, nexus_spectra
 from .hexitec_lists import hexitec_events
 from .impedance import impedance as impedance_spectra
-from .inspect import Inspection, inspect
+from .inspect import inspect
+from .inspection import Inspection
 from .label_volume import read_label_volume
 from .projections import open_projections
 from .scans import open_scans

@@ -13,7 +13,8 @@ from operando.core.errors import InputError, ReadError
 from operando.core.trust import reads
 
 from .biologic import MAGIC, read_mpr, read_mpt
-from .tables import Recorded, cycler_table, join_tables
+from .joined import join_tables
+from .tables import Recorded, cycler_table
 from .text_table import text_columns
 from .times import parse_zone
 

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import OperandoError, ReadError
 from ..core.trust import taken_at_its_word
 from . import images
 from .hdf5 import SUFFIXES, damage_told, open_hdf5
+from .inspection import Inspection, Row
 
-Row = tuple[str, str, str]
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """Rows for a terminal table, and the verdict.
-
-    headline  file, kind, start
-    rows      (what, where in the file, detail)
-    readable  whether operando can use the file; `why` not, and what to do
-    engine    "fast" or "weighted", with the reason, for files of frames; "" for others
-    """
-
-    headline: str
-    rows: tuple[Row, ...] = ()
-    readable: bool = True
-    why: str = ""
-    engine: str = ""
 
 
 def inspect(path: str | Path, dataset: str | None = None) -> Inspection:

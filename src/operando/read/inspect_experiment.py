@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ReadError
-from .inspect import Inspection, Row
+from .inspection import Inspection, Row
 
 #: keys that name files, with the words that they take besides
 FILES: dict[str, tuple[str, ...]] = {

@@ -15,7 +15,7 @@ from . import bliss, eiger
 from .hdf5 import Files, damage_told
 from .hdf5_frames import Hdf5Frames
 from .images import ImageFrames, guess_motors, open_images
-from .inspect import Inspection, Row
+from .inspection import Inspection, Row
 from .scans import find_frames, open_file
 from .sources import BITSHUFFLE, bitshuffle_codec, filters
 from .virtual import resolve

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import OperandoError, ReadError
 from .hdf5 import Files, damage_told
-from .inspect import Inspection, Row
+from .inspection import Inspection, Row
 
 if TYPE_CHECKING:
     import h5py

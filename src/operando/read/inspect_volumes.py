@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import ReadError, require_extra
-from .inspect import Inspection, Row
+from .inspection import Inspection, Row
 
 if TYPE_CHECKING:
     import h5py

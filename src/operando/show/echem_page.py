@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import echem_tables, echem_words
-from .figures import echem, impedance
+from .echem_figures import cycle_figures, differential_figures, impedance_figures
+from .figures import echem
 from .report import environment, framed
 from .style import Exhibit
 from .table import Table
@@ -60,31 +61,6 @@ def sections(results: Results) -> list[Section]:
         some = [tables[n] for n in ("spectra", "resistances") if n in tables]
         found.append(Section("impedance", "Impedance", exhibits=exhibits, tables=some))
     return [s for s in [*found, _made(results)] if s.facts or s.exhibits or s.tables or s.absent]
-
-
-def cycle_figures(groups) -> list[Exhibit]:
-    """Capacity by cycle, where there are some."""
-    known = groups.get("echem/cycles")
-    return [echem.cycles(known)] if known is not None and known.sizes["cycle"] > 2 else []
-
-
-def differential_figures(groups) -> list[Exhibit]:
-    """dQ/dV and dV/dQ, where they apply."""
-    return [echem.differential(groups)] if any(name.startswith("echem/dqdv_") for name in groups) else []
-
-
-def impedance_figures(groups) -> list[Exhibit]:
-    """Nyquist and Bode of each file, and the resistances where there are several spectra."""
-    files = impedance.by_file(echem_tables.spectra(groups))
-    exhibits = []
-    for number, spectra in enumerate(files.values(), 1):
-        exhibits.append(impedance.impedance(number, spectra))
-        if len(spectra) > 1:
-            which = [int(name) - 1 for name in spectra]
-            exhibits.append(
-                impedance.resistances(number, groups["impedance/resistances"].isel(spectrum=which))
-            )
-    return exhibits
 
 
 def _made(results: Results) -> Section:

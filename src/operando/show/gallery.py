@@ -153,7 +153,7 @@ def _patterns(gallery, groups, experiment):
 
 
 def _electro(gallery, groups):
-    from .echem_page import differential_figures, impedance_figures
+    from .echem_figures import differential_figures, impedance_figures
 
     if "plating" in groups and groups["plating"].sizes["time"] > 1:
         gallery.electro.append(clocks.balance(groups["plating"], groups.get("plating/balance")))
