@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 UNITS = {
-    "angstrom": "Å", "1/angstrom": "Å⁻¹", "um": "µm", "degree": "°", "degrees": "°", "deg": "°", "1": "", "": "",
-    "dimensionless": "", "counts": "counts", "umol/cm2": "µmol/cm²", "mA/cm2": "mA/cm²", "mAh/cm2": "mAh/cm²",
+    "angstrom": "Å", "1/angstrom": "Å⁻¹", "um": "µm", "um2": "µm²", "um3": "µm³", "degree": "°",
+    "degrees": "°", "deg": "°", "1": "", "": "", "dimensionless": "",
+    "counts": "counts", "umol/cm2": "µmol/cm²", "mA/cm2": "mA/cm²", "mAh/cm2": "mAh/cm²",
 }  # fmt: skip
 PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k"}
 MINUS = "\u2212"
