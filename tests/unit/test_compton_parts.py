@@ -364,3 +364,11 @@ def test_a_pinhole_wider_than_the_field_of_view_is_told():
         InputError, match="a pinhole of 200 mm blurs over 400 mm, all that the detector sees is 2 mm"
     ):
         compton.Pinhole(115.0, (8, 8), pinhole_mm=200.0)
+
+
+@pytest.mark.parametrize("z", [[0.0, np.nan, 2.0], [0.0, 1.0, 5.0], [2.0, 1.0, 0.0], [0.0]])
+def test_planes_of_a_tomogram_must_be_even(z):
+    part = compton.Material(1, "Li", 0.5)
+    materials = dict.fromkeys(("cathode", "separator", "anode"), part)
+    with pytest.raises(InputError, match="even, ascending z"):
+        compton.Tomogram(np.ones((len(z), 2, 2), np.uint8), np.array(z), 1.0, materials)

@@ -43,6 +43,16 @@ class Tomogram:
                 f"labels of shape {self.labels.shape} for {len(self.z_um)} planes", where="Tomogram",
                 fix="Axes are z, y, x.",
             )  # fmt: skip
+        steps = np.diff(self.z_um)
+        if not (len(steps) and steps.mean() > 0 and np.allclose(steps, steps.mean(), rtol=1e-3, atol=0)):
+            raise InputError(
+                "the planes of the tomogram are not two or more at even, ascending z", where="Tomogram",
+                fix="Give the middles of the planes in um, from the bottom up.",
+            )  # fmt: skip
+        if not 0 < self.lateral_um < np.inf:
+            raise InputError(
+                f"voxels of {self.lateral_um:g} um along y and x", where="Tomogram", fix="Give um above 0."
+            )
         missing = [name for name in COMPONENTS if name not in self.materials]
         if missing:
             raise InputError(

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..core.errors import ReadError
+from .hdf5_heap import check_heaps
 
 if TYPE_CHECKING:
     import h5py
@@ -33,10 +34,17 @@ def open_hdf5(path: str | Path) -> h5py.File:
     import hdf5plugin  # noqa: F401  registers the compression filters
 
     try:
-        return h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False)
     except OSError as error:
         if "already open for" not in str(error):
             raise _explained(Path(path), error) from error
+    else:
+        try:
+            check_heaps(path)
+        except ReadError:
+            file.close()
+            raise
+        return file
     try:
         return h5py.File(path, "r", locking=False, swmr=True, libver="latest")
     except OSError as error:
