@@ -71,7 +71,7 @@ def _all_twins(terminal, folder: Path, seed: int) -> Path:
             else:
                 _simulate_other(terminal, part, "demo", partial, seed, "", {}, **SIZES.get(part, {}))
             if part == "symmetric":
-                _paint(partial, seed, quick=True)
+                _paint(partial, seed, quick=True, **SIZES["symmetric"])
             partial.rename(folder / part)
         terminal.say("twin", str(folder / part))
     model = {  # what the twin is: lithium in every site at first, phases even, a front some um wide
@@ -143,13 +143,17 @@ def simulate(
         terminal.say("twin", f"{output}: raw files, cycler file, experiment.toml, truth")
 
 
-def _paint(folder: Path, seed: int, *, quick: bool = False) -> None:
+def _paint(folder: Path, seed: int, *, quick: bool = False, **changes: Any) -> None:
     """Add what a person would paint and label, and the section that learns from it; `quick`: in seconds."""
     from operando.twin.symmetric_cell import SymmetricCell
     from operando.twin.symmetric_cell.painted import QUICK, write_painted
 
-    scans = {"painted": (1, 2), "held": (0, 3)} if quick else {}  # held out: both ends of the series
-    section = write_painted(SymmetricCell.demo(seed=seed), folder, **scans)
+    cell = SymmetricCell.demo(seed=seed, **changes)
+    last = cell.scans - 1
+    scans = (
+        {"painted": (1, last - 1), "held": (0, last)} if quick else {}
+    )  # held out: both ends of the series
+    section = write_painted(cell, folder, **scans)
     file = folder / "experiment.toml"
     file.write_text(f"{file.read_text()}\n{section}{QUICK if quick else ''}")
 

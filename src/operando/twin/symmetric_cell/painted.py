@@ -21,11 +21,11 @@ depth = 12
 
 [transport]
 source = "segmentation"
-rows = [38, 59]
+rows = [38, 54]
 region = [32, 96, 32, 96]
 phases = { pore = {}, electrolyte = { conductivity_mS_per_cm = 2.1 } }
-domain_um = [27.2, 27.2, 35.7]
-cube_um = 35.7
+domain_um = [27.2, 27.2, 27.2]
+cube_um = 27.2
 cubes = 4
 stiffness = false
 """
