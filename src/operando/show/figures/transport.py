@@ -55,7 +55,7 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
         image = _draw_map(axes, one, low, high)
         axes.set_title(name, fontsize=7)
         axes.locator_params(nbins=4)
-        if row == rows - 1:
+        if k + columns >= len(flat):
             axes.set_xlabel(f"{across} / µm")
         if column == 0:
             axes.set_ylabel(f"{up} / µm")
