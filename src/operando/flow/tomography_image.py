@@ -13,6 +13,7 @@ from operando.core.errors import InputError
 from . import tomography_outline as outlines
 from .tomography_collectors import filled, flat, photon_edge, replaced
 from .tomography_density import Optics, Outline, density_image, smeared
+from .tomography_level import whole_by_layers
 from .tomography_measures import ELECTRODES
 from .tomography_rays import rays_of
 from .tomography_retrieval import Retrieved, by_layers, improved, laid_back, retrieved
@@ -100,7 +101,9 @@ def by_density(volume: Volume, how: ScanSettings) -> Image:
         image = imaged(found, collectors, used, voxel, how)
         layers = {n: in_voxels(fit_layer(image, n, volume.name, 3), voxel) for n in ELECTRODES}
         inner = by_layers(found, layers, light, used, image.blur_um / voxel)
-        found = improved(rays, found, inner, light, used)
+        found = improved(
+            rays, found, inner, light, used, whole_by_layers(found.z, found.outline, layers, used)
+        )
     found = laid_back(found, [m / voxel for m in how.motion], light.lithium)
     collectors = {n: replaced(collectors[n], found.outline, n, voxel) for n in ELECTRODES}
     used = outlines.columns_used(found.outline.sample, how.margin(voxel))

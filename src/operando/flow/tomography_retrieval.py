@@ -24,13 +24,11 @@ from operando.core.errors import InputError
 from operando.core.units import LI_MOLAR_VOLUME_CM3_PER_MOL
 
 from .tomography_density import FRINGE, LIGHT, REACH, Optics, Outline
+from .tomography_level import EDGE_ROWS, Layers, Whole, local_level, rim_field, whole_lithium
 from .tomography_rays import Rays
 
 ROUNDS = 5
 FACES_AFTER = 2  # rounds, after which the faces of the solid are taken from the image
-GROUND = 4.0  # voxels over the section, of what the rim of the sample leaves
-DEEP = 7.0  # voxels from the solid; beyond them lithium is taken to be whole
-EDGE_ROWS = 3  # of lithium, whose mean goes on into the collectors: there it is taken to be whole, too
 LEAST_ROWS = 16
 SKIN = 1.0  # voxels of the solid whose grey value blur mixes with lithium's
 UPTAKE_REACH = 14.0  # voxels under a face where lithium is looked for in the solid
@@ -84,15 +82,26 @@ def retrieved(rays: Rays, outline: Outline, light: Optics, used: np.ndarray) -> 
     return found
 
 
-def improved(rays: Rays, found: Retrieved, inner: np.ndarray, light: Optics, used: np.ndarray) -> Retrieved:
-    """The image with d - mu (`inner`: z, y, x) taken into account, levelled by whole lithium."""
+def improved(
+    rays: Rays, found: Retrieved, inner: np.ndarray, light: Optics, used: np.ndarray, whole: Whole | None = None
+) -> Retrieved:  # fmt: skip
+    """The image with d - mu (`inner`: z, y, x) taken into account, levelled by whole lithium.
+
+    whole: where lithium of the bottom and of the top is known to be whole; else what lies deep enough
+    """
     lines = rays.project(inner)
-    whole = filtered(found.seen * np.exp(-lines), light.solid_ratio)
-    product = slopes_product(lines, -np.log(np.maximum(whole, 1e-6)))
-    whole -= filtered(np.float32(light.solid_ratio / (4 * np.pi**2)) * whole * product, light.solid_ratio)
-    image = rays.back(-np.log(np.maximum(whole, 1e-6)))
-    field, grey = rim_field(image, found.z, found.outline, used, light.lithium)
+    seen = filtered(found.seen * np.exp(-lines), light.solid_ratio)
+    product = slopes_product(lines, -np.log(np.maximum(seen, 1e-6)))
+    seen -= filtered(np.float32(light.solid_ratio / (4 * np.pi**2)) * seen * product, light.solid_ratio)
+    image = rays.back(-np.log(np.maximum(seen, 1e-6)))
+    sure = whole or whole_lithium(found.z, found.outline)
+    field = rim_field(image, sure, found.outline, used, light.lithium)
     image = image + np.where(found.outline.sample, field, 0).astype(np.float32)
+    if whole is not None:
+        image = image + np.where(
+            found.outline.sample, local_level(image, whole, light.lithium), np.float32(0)
+        )
+    grey = np.array([float(np.median(image[part & used])) for part in sure])
     return replace(found, image=image, grey=grey)
 
 
@@ -109,7 +118,7 @@ def by_image(found: Retrieved, light: Optics) -> np.ndarray:
 
 
 def by_layers(
-    found: Retrieved, layers: dict[str, tuple[np.ndarray, np.ndarray]], light: Optics, used: np.ndarray, blur: float
+    found: Retrieved, layers: Layers, light: Optics, used: np.ndarray, blur: float
 ) -> np.ndarray:  # fmt: skip
     """d - mu as the blurred model of faces and voids has it, where columns are used; else as `by_image`.
 
@@ -201,31 +210,6 @@ def slopes_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         for side in (np.s_[:-1], np.s_[1:]):
             out[(slice(None),) * axis + (side,)] += part
     return out
-
-
-def rim_field(
-    image: np.ndarray, z: np.ndarray, outline: Outline, used: np.ndarray, lithium: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """What is missing everywhere above a point of the section (y, x), and the grey value of lithium (bottom, top) then.
-
-    From lithium that is taken to be whole.
-    """
-    deep = [part & outline.sample for part in whole_lithium(z, outline)]
-    both = deep[0] | deep[1]
-    ground = float(np.median(image[both & used]))
-    weight = gaussian_filter(both.sum(0).astype(float), GROUND)
-    excess = gaussian_filter(np.where(both, image - ground, 0.0).sum(0), GROUND)
-    field = (lithium - ground - excess / np.maximum(weight, 1e-3)).astype(np.float32)
-    return field, np.array([float(np.median((image + field)[part & used])) for part in deep])
-
-
-def whole_lithium(z: np.ndarray, outline: Outline) -> tuple[np.ndarray, np.ndarray]:
-    """Voxels (z, y, x) of (bottom, top) lithium so deep, or so near to the collector, that no void is there."""
-    near = EDGE_ROWS
-    return (
-        (outline.bottom - z > DEEP) | ((z < z[0] + near) & (outline.bottom > z)),
-        (z - outline.top > DEEP) | ((z > z[-1] - near) & (outline.top < z)),
-    )
 
 
 def faces(image: np.ndarray, first: int, outline: Outline, lithium: float) -> Outline:

@@ -9,6 +9,7 @@ import xarray as xr
 
 from operando import tomography as tomo
 from operando.core.errors import InputError
+from operando.core.flags import Flag
 from operando.tomography.volume import quantity
 
 from .tomography_image import BENT_BY_PHOTONS, BENT_IN_VOLUME
@@ -16,7 +17,8 @@ from .tomography_measures import ELECTRODES
 
 #: 1-sigma errors by the segmentation, measured on the twin from projections (docs/tomography.md): absolute share of
 #: the section in contact, relative volume of voids; by the way the image was made, see `tomography_image`
-SYSTEMATIC = {BENT_BY_PHOTONS: (0.015, 0.06), BENT_IN_VOLUME: (0.03, 0.25)}
+SYSTEMATIC = {BENT_BY_PHOTONS: (0.015, 0.025), BENT_IN_VOLUME: (0.03, 0.25)}
+RING = 0.11  # voxels at one voxel from the axis, by which rings move a column: measured on the twin
 LEAST_CHARGE = 0.05  # of the largest step: less net charge tells nothing of where it came from
 SIGN = {"bottom": -1.0, "top": 1.0}  # positive current strips the top electrode
 
@@ -139,7 +141,14 @@ def currents(maps: xr.Dataset, floors: dict[str, xr.Dataset]) -> tuple[xr.Datase
     for name in ELECTRODES:
         level = maps["level"].sel(electrode=name, drop=True).assign_attrs(voxel_um=maps.attrs["voxel_um"])
         floor = floors[name]
-        one = tomo.local_current_density(level, floor)
+        error = column_errors(maps, name, float(floor["difference"]) / np.sqrt(2))
+        one = tomo.local_current_density(level, floor, thickness_err=error)
+        if "height_extra" in maps:
+            near = maps["height_extra"].sel(electrode=name, drop=True).transpose("time", "y", "x").values > 0
+            doubt = np.where(near[1:] | near[:-1], int(Flag.OUTSIDE_CALIBRATION), 0)
+            flag = one["current_density_flag"]
+            one["current_density_flag"] = flag | doubt.astype(flag.dtype)
+            one["current_density_flag"].attrs = flag.attrs
         spots[name] = tomo.find_hot_spots(one, floor)
         one["hot"] = spots[name]["label"].astype(np.int32)
         one["hot_level"] = spots[name]["level"]
@@ -149,6 +158,20 @@ def currents(maps: xr.Dataset, floors: dict[str, xr.Dataset]) -> tuple[xr.Datase
         electrode=list(ELECTRODES)
     )
     return result, spots
+
+
+def column_errors(maps: xr.Dataset, name: str, base_um: float) -> np.ndarray | None:
+    """(time, y, x) 1-sigma of a column's level (um) where the noise is not the same everywhere, else None.
+
+    Rings are strongest at the axis, in the middle of the section: their variance goes with 1 / radius. Voids near the
+    collector: `height_extra` of `tomography_scan`.
+    """
+    if "height_extra" not in maps:
+        return None
+    extra = maps["height_extra"].sel(electrode=name, drop=True).transpose("time", "y", "x").values
+    y, x = (np.arange(n) - (n - 1) / 2 for n in extra.shape[1:])
+    radius = np.maximum(np.hypot(y[:, None], x), 1.0)
+    return np.sqrt(base_um**2 + extra**2 + (RING * maps.attrs["voxel_um"]) ** 2 / radius)
 
 
 def spot_table(spots: dict[str, xr.Dataset]) -> xr.Dataset:

@@ -131,7 +131,7 @@ def reconstructed(
     job: Run, path: Path, number: int, part: int | None = None, centre: float | None = None
 ) -> Volume:
     """The volume of a scan (or of every second projection of it), made now or found in RUN/volumes."""
-    from .recon import reconstruct
+    from .recon import VERSION, reconstruct
 
     section = job.experiment.tomography
     assert section is not None
@@ -151,9 +151,10 @@ def reconstructed(
     values = [e.centre for e in done.centre.estimates]
     when = scan.started_s if scan.time_s is None else float(np.mean(scan.time_s))
     return Volume(
-        str(target), digest(whole.digest, settings, section.binning), float(scan.pixel_um or np.nan) * section.binning,
-        np.nan if when is None else when, section.row_0 == "top", binning=section.binning, centre=done.centre.value,
-        centre_err=done.centre.err, centre_apart=max(values) - min(values) if values else np.nan,
+        str(target), digest(VERSION, whole.digest, settings, section.binning),
+        float(scan.pixel_um or np.nan) * section.binning, np.nan if when is None else when, section.row_0 == "top",
+        binning=section.binning, centre=done.centre.value, centre_err=done.centre.err,
+        centre_apart=max(values) - min(values) if values else np.nan,
         source=RaySource(
             str(path), section.voxel_um, section.energy_keV, section.distance_mm, settings, part, section.binning
         ),

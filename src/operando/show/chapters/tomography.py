@@ -124,11 +124,11 @@ def _roughness(groups: dict[str, xr.Dataset]) -> list[str]:
     found = []
     for name in ELECTRODES:
         one = table.sel(interface=name)
-        first = with_error(float(one["R_a"][0]), float(one["R_a_err"][0]))
+        first, last = (with_error(float(one["R_a"][k]), float(one["R_a_err"][k]), "µm") for k in (0, -1))
         text = f"R_a of the {name} interface is {first}"
         if one.sizes["time"] > 1:
-            text += f" at first and {with_error(float(one['R_a'][-1]), float(one['R_a_err'][-1]))} at last"
-        found.append(f"{text} µm.")
+            text += f" in the first scan and {last} in the last"
+        found.append(f"{text}.")
     return found
 
 
