@@ -180,3 +180,14 @@ def test_digest_follows_the_files(tmp_path):
     changed[5, 5] += 1
     TifImage(data=changed).write(str(tmp_path / "m_1.tif"))
     assert open_scans(tmp_path)[0].frames.digest != first
+
+
+def test_a_pixel_of_so_many_bits_is_told(tmp_path):
+    path = tmp_path / "m.tif"
+    epics_tiff(path, np.ones((20, 20), np.uint16), 1.4e9, {}, "<")
+    bits = struct.pack("<HHI", 258, 3, 1)
+    raw = path.read_bytes()
+    assert raw.count(bits) == 1
+    path.write_bytes(raw.replace(bits + raw[raw.index(bits) + 8 :][:2], bits + struct.pack("<H", 400)))
+    with pytest.raises(ReadError, match="not a readable"):
+        open_scans(str(path))

@@ -35,7 +35,7 @@ def read_header(path: Path) -> ImageHeader:
         if path.suffix.lower() in (".tif", ".tiff"):
             return _tiff(path)
         return _fabio(path)
-    except (struct.error, KeyError, ValueError, IndexError, OSError) as error:
+    except (struct.error, KeyError, ValueError, IndexError, TypeError, OSError) as error:
         if isinstance(error, PermissionError):
             raise ReadError(
                 "permission denied", where=str(path), fix="Ask for read access to this file."
