@@ -17,7 +17,8 @@ from .tomography_measures import ELECTRODES
 
 #: 1-sigma errors by the segmentation, measured on the twin from projections (docs/tomography.md): absolute share of
 #: the section in contact, relative volume of voids; by the way the image was made, see `tomography_image`
-SYSTEMATIC = {BENT_BY_PHOTONS: (0.015, 0.025), BENT_IN_VOLUME: (0.03, 0.25)}
+SYSTEMATIC = {BENT_BY_PHOTONS: (0.015, 0.04), BENT_IN_VOLUME: (0.03, 0.25)}
+LITHIUM_OFF = 0.03  # voxels by which the mean thickness of lithium is off
 RING = 0.11  # voxels at one voxel from the axis, by which rings move a column: measured on the twin
 LEAST_CHARGE = 0.05  # of the largest step: less net charge tells nothing of where it came from
 SIGN = {"bottom": -1.0, "top": 1.0}  # positive current strips the top electrode
@@ -51,7 +52,9 @@ def numbers(
                 volume_of(one, what, section_um2, extra), compat="override", combine_attrs="override"
             )
         if off_void:  # what is taken for void is not lithium
-            error = xr.DataArray(np.hypot(part["lithium_volume_err"], off_void * part["void_volume"]))
+            common = LITHIUM_OFF * maps.attrs["voxel_um"] * section_um2
+            error = part["lithium_volume_err"] ** 2 + (off_void * part["void_volume"]) ** 2 + common**2
+            error = xr.DataArray(error**0.5)
             part["lithium_volume_err"] = error.assign_attrs(units="um3")
         part["reliable"] = one["reliable"].astype(np.uint8)
         parts.append(part.drop_vars("electrode", errors="ignore"))

@@ -43,13 +43,13 @@ def count_below(row, below):
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
 def mark_lithium(grey, step, y, up, steel, lithium, void, interphase, ahead, state, phase, bits, total, label,
-                 first, last, dark):  # fmt: skip
+                 first, last, dark, held):  # fmt: skip
     """Li of the columns of row y at a step from the collector. Returns the phase of the row.
 
     grey, label (z, y, x), label uint8, bits are set; up: the collector is at z = 0, else at the last z. first, last,
     dark (x,) int32 in out: steps from the collector to the first and last Li voxel, and to the last voxel of Li that is
     darker than `void`; -1 where there is none. state (x,) uint8: 0 in the steel, 1 in lithium, 2 past it; phase: that
-    of the whole row, else -1. bits, total (x,): room.
+    of the whole row, else -1. bits, total (x,): room. held (1,): a step that `last` has yet to be set to, else -1.
     """
     nz = grey.shape[0]
     near = min(ahead, nz - 1 - step)
@@ -59,11 +59,21 @@ def mark_lithium(grey, step, y, up, steel, lithium, void, interphase, ahead, sta
     if phase == 0 and count_under(here, steel) == 0:
         out[:] = STEEL
         return phase
-    sum_rows(grey, z + way, y, way, near, total)
-    whole = phase == 1 and count_over(total, limit) == 0
+    if near == 4 and phase == 1:  # the usual case: sums are not kept
+        a, b, c, d = grey[z + way, y], grey[z + 2 * way, y], grey[z + 3 * way, y], grey[z + 4 * way, y]
+        whole = over_of_four(a, b, c, d, limit) == 0
+    else:
+        sum_rows(grey, z + way, y, way, near, total)
+        whole = phase == 1 and count_over(total, limit) == 0
     if whole and count_under(here, lithium) == len(here):
-        all_lithium(here, void, np.int32(step), first, last, dark, out)
+        held[0] = step
+        all_lithium(here, void, np.int32(step), first, dark, out)
         return phase
+    if held[0] >= 0:
+        last[:] = held[0]
+        held[0] = -1
+    if near == 4 and phase == 1 and not whole:
+        sum_rows(grey, z + way, y, way, near, total)
     if whole:
         plain_lithium(here, lithium, void, bits)
     else:
@@ -92,6 +102,15 @@ def sum_rows(grey, z, y, way, count, total):
         k += 2
     if k < count:
         add_row(grey[z + k * way, y], total)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+def over_of_four(a, b, c, d, limit):
+    count = np.int32(0)
+    for x in range(len(a)):
+        total = ((np.float32(a[x]) + np.float32(b[x])) + np.float32(c[x])) + np.float32(d[x])
+        count += np.int32(total > limit)
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
@@ -135,9 +154,8 @@ def count_over(total, limit):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def all_lithium(here, void, step, first, last, dark, out):
-    """`go_on` and the label of a row all of whose voxels are lithium."""
-    last[:] = step
+def all_lithium(here, void, step, first, dark, out):
+    """`go_on` and the label of a row all of whose voxels are lithium; `last` is held back."""
     if count_under(first, np.float32(0)) > 0:
         for x in range(len(first)):
             first[x] = step if first[x] < 0 else first[x]
@@ -200,6 +218,7 @@ def march(grey, up, steel, lithium, void, interphase, below, ahead, depth, label
         begun = np.zeros((nx + 7) // 8 * 8, np.uint8)
         first[y0:y1] = -1
         last[y0:y1] = -1
+        held = np.full(y1 - y0, -1, np.int32)
         some = np.zeros((CHUNK + ahead, y1 - y0), np.int32)
         count_dark(grey, y0, y1, 0, ahead, up, below, some)
         for start in range(0, nz, CHUNK):
@@ -210,10 +229,13 @@ def march(grey, up, steel, lithium, void, interphase, below, ahead, depth, label
                 for step in range(start, end):
                     if phase[k] < 2:
                         phase[k] = mark_lithium(grey, step, y, up, steel, lithium, void, interphase, ahead, state[k],
-                                                phase[k], bits, total, label, first[y], last[y], dark[k])  # fmt: skip
+                                                phase[k], bits, total, label, first[y], last[y], dark[k],
+                                                held[k : k + 1])  # fmt: skip
                     if some[step % len(some), k] > 0:
                         mark_voids(grey, step, y, up, lithium, void, below, ahead, begun, label)
         for y in range(y0, y1):
+            if held[y - y0] >= 0:
+                last[y] = held[y - y0]
             for x in range(nx):
                 seen = dark[y - y0, x]
                 clear = (seen < 0) | (last[y, x] - seen >= depth)
