@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def _change(tree: dict, rng) -> str:
         del holder[key]
         return f"{name} gone"
     if what == 1:
-        holder[key] = VALUES[int(rng.integers(len(VALUES)))]
+        holder[key] = deepcopy(VALUES[int(rng.integers(len(VALUES)))])
         return f"{name} = {holder[key]!r:.60}"
     if what == 2:
         holder[key] = _other_type(holder[key])
@@ -60,7 +61,7 @@ def _change(tree: dict, rng) -> str:
         holder.extend([holder[key]] * int(rng.choice([1, 3, 100])))
     elif what == 7:
         other = places[int(rng.integers(len(places)))]
-        holder[key] = _at(tree, other) if path[: len(other)] != other else "itself"
+        holder[key] = deepcopy(_at(tree, other)) if path[: len(other)] != other else "itself"
         return f"{name} as {'.'.join(map(str, other))}"
     elif isinstance(holder[key], (int, float)):
         factor = float(rng.choice([1e-9, 1e-3, 0.5, 2, 1e3, 1e6, -1]))

@@ -164,6 +164,11 @@ def test_a_file_of_objects_is_not_proposed_to_be_trusted(tmp_path):
     assert "pickle" not in inspect(tmp_path / "a.npy").why
     (tmp_path / "a.npy").write_bytes(b"PK\x03\x04" + bytes(60))
     assert "not a whole .npy file" in inspect(tmp_path / "a.npy").why
+    np.save(tmp_path / "a.npy", np.ones(3))
+    (tmp_path / "a.npy").write_bytes(
+        (tmp_path / "a.npy").read_bytes().replace(b"'shape': (3,)", b"'shape': (3, ")
+    )
+    assert "not a whole .npy file" in inspect(tmp_path / "a.npy").why
     np.savez(tmp_path / "two.npz", a=[1], b=[2])
     (tmp_path / "two.npz").rename(tmp_path / "a.npy")
     assert "several arrays" in inspect(tmp_path / "a.npy").why

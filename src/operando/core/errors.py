@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+import zlib
+from tokenize import TokenError
+from zipfile import BadZipFile
+
+#: what `numpy.load` raises for damaged .npy and .npz files, a missing array or a header of other types
+NUMPY_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    BadZipFile,
+    TokenError,
+    zlib.error,
+)
+
 
 class OperandoError(Exception):
     """A failure told as one sentence what, one where, one what to do.

@@ -83,7 +83,8 @@ def _steady(table: xr.Dataset, kind: str, absent: list[str]) -> xr.Dataset | Non
     run = int(chosen[np.abs(runs["capacity"].values[chosen]).argmax()])
     part = echem.branch(table, run)
     volts = float(np.ptp(part["voltage"].values)) if part.sizes["record"] else 0.0
-    share = abs(float(np.ptp(part["capacity"].values)) / float(runs["capacity"][run])) if volts else 0.0
+    whole_mAh = abs(float(runs["capacity"][run]))
+    share = float(np.ptp(part["capacity"].values)) / whole_mAh if volts and whole_mAh else 0.0
     whole = table["voltage"].values[int(runs["first_record"][run]) : int(runs["last_record"][run]) + 1]
     held = float(np.ptp(np.percentile(whole, [10, 90]))) < 0.5 * SPAN_V
     reason = ""

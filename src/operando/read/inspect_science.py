@@ -7,11 +7,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ..core.errors import OperandoError, ReadError
+from ..core.errors import NUMPY_DAMAGE, OperandoError, ReadError
 from .hdf5 import Files, damage_told
 from .inspection import Inspection, Row
 
@@ -194,7 +193,7 @@ def array_file(path: Path) -> Inspection:
         held = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(held, np.ndarray):
             raise ValueError("several arrays, as numpy.savez writes them")
-    except (ValueError, EOFError, OSError, BadZipFile) as error:
+    except NUMPY_DAMAGE as error:
         why = "no plain numbers" if "pickle" in str(error) else error  # numpy proposes what is unsafe
         raise ReadError(
             f"not a whole .npy file ({why})", where=str(path), fix="Save it again with numpy.save."

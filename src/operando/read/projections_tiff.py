@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import ReadError
+from ..core.errors import NUMPY_DAMAGE, ReadError
 from ..core.projections import ArrayStack, ImageStack
 from ..core.trust import reads
 from .hdf5 import natural
@@ -113,7 +113,7 @@ def read_angles(path: Path) -> np.ndarray:
         if rows and not _is_number(rows[0][-1]):
             rows = rows[1:]  # a heading
         return np.array([float(row[-1]) for row in rows])
-    except (OSError, ValueError) as error:
+    except NUMPY_DAMAGE as error:
         raise ReadError(
             f"no file of angles ({error})", where=str(path), fix="One angle a line, in degrees."
         ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from operando.core.errors import InputError
+from operando.core.errors import NUMPY_DAMAGE, InputError
 
 from ._boxes import Fields
 from ._engines import Coefficients, Dense, Sparse
@@ -66,7 +66,7 @@ def load(
         with np.load(path, allow_pickle=False) as file:
             a = {name: file[name] for name in file.files}
         same = str(a["mark"]) == mark
-    except (ValueError, KeyError, OSError) as error:
+    except NUMPY_DAMAGE as error:
         raise InputError(
             f"not a checkpoint of a film ({error})", where=str(path), fix="Remove it."
         ) from error

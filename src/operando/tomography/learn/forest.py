@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
 
-from ...core.errors import InputError, ReadError, require_extra
+from ...core.errors import NUMPY_DAMAGE, InputError, ReadError, require_extra
 from .features import FeatureSettings, _features, feature_slabs
 from .image import Scale, as_volume, class_names, learnable
 
@@ -111,7 +109,7 @@ def load_forest(path: str | Path) -> PixelForest:
             trees = {n: file[n] for n in ARRAYS}
     except FileNotFoundError as error:
         raise ReadError("no such file", where=str(path)) from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+    except NUMPY_DAMAGE as error:
         raise ReadError(
             "not a pixel classifier", where=str(path), fix="Save one with forest.save(path)."
         ) from error
