@@ -618,17 +618,10 @@ def test_a_damaged_frame_is_named_with_its_file(twin):
 # signals and pipes ----------------------------------------------------------------------------------------------------
 
 
-def hear_ctrl_c():
-    """Background jobs of a shell are started deaf to it, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_says_so_exits_130_and_leaves_no_half_file(twin):
     folder = twin / "run"
     words = [sys.executable, "-m", "operando", "run", str(twin / "experiment.toml"), "-o", str(folder)]
-    process = subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
-    )
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while process.poll() is None and not list(folder.glob("stages/*")) and time.monotonic() < until:
         time.sleep(0.005)
@@ -685,7 +678,6 @@ cli.main()
         text=True,
         check=False,
         timeout=20,
-        preexec_fn=hear_ctrl_c,
     )
     assert done.returncode == 130
     assert "stopped; run the same command again" in done.stderr

@@ -16,10 +16,8 @@ from numba import njit, prange
 from ._column_voids import mark_voids
 
 LITHIUM, STEEL, DARK = 1, 4, 8
-BAND, CHUNK = (
-    32,
-    2,
-)  # rows, z: 1000 float32 columns of them and of what is ahead and behind stay in the second cache
+# rows, z: 1000 float32 columns of them and of what is ahead and behind stay in the second cache
+BAND, CHUNK = 32, 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
