@@ -17,6 +17,9 @@ from .chapter import Chapter
 if TYPE_CHECKING:
     from operando.flow.results import Results
 
+#: phases around the cell: how much of them is in the volume tells where it lies
+AROUND = ("air", "steel", "casing", "case", "collector")
+
 
 def chapter(results: Results) -> Chapter | None:
     """Labels, calibration, confusion, corrected volumes; None without a segmentation."""
@@ -59,7 +62,7 @@ def _best(one: xr.Dataset, name: str, scale: float = 1.0) -> tuple[float, float]
 
 
 def _amounts(main: xr.Dataset) -> list[str]:
-    """Phases whose volume changes by more than three of its errors, largest change first."""
+    """Phases whose volume changes by more than three of its errors, largest change first, what is around last."""
     if main.sizes["time"] < 2:
         return []
     told = []
@@ -68,12 +71,12 @@ def _amounts(main: xr.Dataset) -> list[str]:
         (a, ea), (b, eb) = (_best(one.isel(time=k), "volume", 1e-3) for k in (0, -1))
         if np.hypot(ea, eb) > 0 and abs(b - a) > 3 * np.hypot(ea, eb):
             text = f"{name.capitalize()} goes from {with_error(a, ea)} to {with_error(b, eb)} × 10³ µm³."
-            told.append((abs(b - a) / np.hypot(ea, eb), text))
+            told.append((name.lower() not in AROUND, abs(b - a) / np.hypot(ea, eb), text))
     if not told and np.isfinite(main["volume_err"]).any():
         return [
             "No phase changes its volume by more than three of its errors from the first to the last scan."
         ]
-    return [text for _, text in sorted(told, reverse=True)[:4]]
+    return [text for *_, text in sorted(told, reverse=True)[:4]]
 
 
 def _ratios(ratios: xr.Dataset | None) -> list[str]:
