@@ -55,6 +55,12 @@ def test_pixels_get_their_energy_scale_within_errors():
     assert np.isnan(found["gain"].values[truth.pixels["dead"].values]).all()
 
 
+def test_no_line_is_looked_for_finer_than_a_channel():
+    counts, energy = cubes()[0][0]["counts"].values[:2, 0], cubes()[0][0]["energy"].values
+    shifts = compton.find_lines(counts, energy, REGIONS, compton.EnergyCheck(resolution_keV=1e-9))
+    assert shifts.sizes == {"spectrum": 2, "region": len(REGIONS)}
+
+
 def test_scale_and_angle_drift_of_every_state():
     found, energy = calibrated()
     truth = CoinTruth.of(CELL)

@@ -52,7 +52,7 @@ def find_lines(
     width = float(energy_keV[1] - energy_keV[0])
     reach = check.reach_keV
     sigma = float(np.hypot(check.resolution_keV / FWHM_PER_SIGMA, width / np.sqrt(12)))  # channels blur too
-    starts = max(3, 2 * int(np.ceil(reach / (0.6 * check.resolution_keV))) + 1)
+    starts = max(3, 2 * int(np.ceil(reach / (0.6 * max(check.resolution_keV, width)))) + 1)
     outside = np.zeros(len(regions), bool)
     for r, region in enumerate(regions):
         window = (energy_keV > region.low_keV) & (energy_keV < region.high_keV)
