@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from operando.core.errors import ReadError
-from operando.read.hdf5 import open_hdf5
+from operando.read.hdf5 import attribute, open_hdf5
 
 
 @pytest.fixture
@@ -33,3 +33,12 @@ def test_a_heap_with_a_zeroed_page_is_told(master):
     master.write_bytes(bytes_)
     with pytest.raises(ReadError, match="damaged: the heap at byte"):
         open_hdf5(master)
+
+
+def test_an_attribute_of_variable_length_lists_is_none(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["units"] = "keV"
+        file.attrs.create("axes", np.array([np.arange(2), np.arange(3)], object), dtype=h5py.vlen_dtype(int))
+        assert attribute(file, "units") == "keV"
+        assert attribute(file, "axes", "none") == "none"
+        assert attribute(file, "absent") is None

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.errors import ReadError
 from ..core.scan import Scan
 from .eiger import fit_monitor, optional, parse_time, pixel_mask, value
-from .hdf5 import Files, natural
+from .hdf5 import Files, attribute, natural
 from .hdf5_frames import make_frames
 from .virtual import resolve
 
@@ -183,7 +183,7 @@ class Columns:
         """Factor from the motor's unit to um; None for an angle."""
         for group in ("instrument/positioners", "measurement"):
             member = optional(self.files, self.path, f"{self.entry}/{group}/{name}")
-            unit = None if member is None else member.attrs.get("units")
+            unit = None if member is None else attribute(member, "units")
             if unit is not None:
                 unit = unit.decode() if isinstance(unit, bytes) else str(unit)
                 return TO_UM.get(unit.strip())

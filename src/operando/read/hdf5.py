@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ReadError
 from .hdf5_heap import check_heaps
@@ -82,6 +82,16 @@ def _explained(path: Path, error: OSError) -> ReadError:
     return ReadError(
         f"cannot be opened as HDF5 ({text})", where=where, fix="Copy the file again, or leave it out."
     )
+
+
+def attribute(item: h5py.Group | h5py.Dataset, name: str, default: Any = None) -> Any:
+    """An attribute, `default` where there is none. Lists of variable length are none: damage ends the process."""
+    import h5py
+
+    if name not in item.attrs:
+        return default
+    held = h5py.h5a.open(item.id, name.encode())
+    return default if isinstance(held.get_type(), h5py.h5t.TypeVlenID) else item.attrs[name]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import xarray as xr
 
 from ..core.errors import ReadError
 from ..core.trust import reads
+from .hdf5 import attribute
 from .hexitec_axes import energy_axis, in_keV, ordered
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def find_counts(file: h5py.File, path, dataset: str | None, least: int) -> h5py.
             found.append(item)
 
     file.visititems(visit)
-    marked = [d for d in found if d.attrs.get("interpretation") in ("spectrum", b"spectrum")]
+    marked = [d for d in found if attribute(d, "interpretation") in ("spectrum", b"spectrum")]
     chosen = marked or [d for d in found if d.ndim == max(least, 2)] or found
     if len(chosen) != 1:
         what = "no dataset of spectra" if not chosen else f"{len(chosen)} datasets may be the spectra"
@@ -211,7 +212,7 @@ def _beam(file: h5py.File, stored: h5py.Dataset) -> float:
     while True:
         item = group.get("instrument/monochromator/energy")
         if item is not None and item.size == 1:
-            units = item.attrs.get("units", "")
+            units = attribute(item, "units", "")
             factor = {"eV": 1e-3, "keV": 1.0}.get(
                 units.decode() if isinstance(units, bytes) else str(units), np.nan
             )

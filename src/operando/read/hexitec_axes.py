@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import ReadError
+from .hdf5 import attribute
 
 if TYPE_CHECKING:
     import h5py
@@ -33,7 +34,7 @@ def energy_axis(
         return last, (np.arange(stored.shape[last]) + 0.5) * keV_per_channel, "keV"
     source = _energies(file, stored, path, energy)
     values = np.ravel(source[()]).astype(float)
-    units = source.attrs.get("units")
+    units = attribute(source, "units")
     named = _named_axis(stored, source)
     fits = [i for i, n in enumerate(stored.shape) if n in (len(values), len(values) - 1)]
     if named is not None and named in fits:
@@ -82,8 +83,8 @@ def _energies(file: h5py.File, stored: h5py.Dataset, path, energy: str | None) -
 def _named_axis(stored: h5py.Dataset, source: h5py.Dataset) -> int | None:
     """The axis that NXdata's `axes`, or an `<energy>_indices`, gives to the energies."""
     name = source.name.split("/")[-1]
-    axes = stored.parent.attrs.get("axes", stored.attrs.get("axes"))
-    index = stored.parent.attrs.get(f"{name}_indices")
+    axes = attribute(stored.parent, "axes", attribute(stored, "axes"))
+    index = attribute(stored.parent, f"{name}_indices")
     if index is not None:
         return int(np.ravel(index)[0])
     if axes is None or isinstance(axes, (str, bytes)):

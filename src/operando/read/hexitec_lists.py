@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..core.errors import ReadError
 from ..core.trust import reads
+from .hdf5 import attribute
 
 if TYPE_CHECKING:
     import h5py
@@ -62,7 +63,7 @@ def _event_columns(file: h5py.File, path, group: str | None) -> dict[str, tuple[
             found = {}
             for name, field in chosen.items():
                 column = item[field]
-                units = column.attrs.get("units", "adu") if isinstance(item, h5py.Group) else "adu"
+                units = attribute(column, "units", "adu") if isinstance(item, h5py.Group) else "adu"
                 found[name] = (np.asarray(column), units.decode() if isinstance(units, bytes) else str(units))
             return found
     raise ReadError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.errors import OperandoError, ReadError
 from ..core.trust import taken_at_its_word
 from . import images
-from .hdf5 import SUFFIXES, damage_told, open_hdf5
+from .hdf5 import SUFFIXES, attribute, damage_told, open_hdf5
 from .inspection import Inspection, Row
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -126,7 +126,7 @@ def _in_short(look: Inspection) -> str:
 def _results(path: Path) -> Inspection | None:
     """A results file of operando, told by its `format`; None for any other HDF5 file."""
     with damage_told(path), open_hdf5(path) as file:
-        form = str(file.attrs.get("format", ""))
+        form = str(attribute(file, "format", ""))
         if not form.startswith("operando-results"):
             return None
         import h5py
@@ -134,7 +134,7 @@ def _results(path: Path) -> Inspection | None:
         rows: list[Row] = []
 
         def visit(name: str, item: object) -> None:
-            kind = item.attrs.get("NX_class", "") if isinstance(item, h5py.Group) else ""
+            kind = attribute(item, "NX_class", "") if isinstance(item, h5py.Group) else ""
             if isinstance(item, h5py.Group) and kind == "NXdata":
                 held = [key for key in item if not key.endswith(("_err", "_flag"))]
                 rows.append(("group", name, ", ".join(held)))

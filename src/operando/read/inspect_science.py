@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import NUMPY_DAMAGE, OperandoError, ReadError
-from .hdf5 import Files, damage_told
+from .hdf5 import Files, attribute, damage_told
 from .inspection import Inspection, Row
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _spectra(file: h5py.File, path: Path) -> Inspection | None:
         axis, values, units = energy_axis(file, stored, path, None)
     except ReadError:
         return None
-    marked = stored.attrs.get("interpretation") in ("spectrum", b"spectrum")
+    marked = attribute(stored, "interpretation") in ("spectrum", b"spectrum")
     if stored.ndim != 3 or (axis != stored.ndim - 1 and not marked):  # frames at several energies are frames
         return None
     try:

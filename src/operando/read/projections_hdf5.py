@@ -12,7 +12,7 @@ import numpy as np
 from ..core.digest import digest as digest_of
 from ..core.errors import ReadError
 from .eiger import optional, parse_time, value
-from .hdf5 import Files, damage_told
+from .hdf5 import Files, attribute, damage_told
 from .hdf5_chunks import values
 from .projections_time import projection_times
 
@@ -135,7 +135,7 @@ def _angles(files: Files, path: Path, name: str) -> tuple[np.ndarray | None, str
 
 def unit_of(dataset) -> str | None:
     """The unit that a dataset states, None where it states none."""
-    unit = dataset.attrs.get("units", dataset.attrs.get("unit"))
+    unit = attribute(dataset, "units", attribute(dataset, "unit"))
     if isinstance(unit, np.ndarray) and unit.size == 1:
         unit = unit.reshape(-1)[0]
     return unit.decode() if isinstance(unit, bytes) else None if unit is None else str(unit)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .eiger import optional, parse_time, value
-from .hdf5 import Files
+from .hdf5 import Files, attribute
 
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0}
 EPOCH = 1e8  # s: larger numbers count from 1970, not from the start of the scan
@@ -50,7 +50,7 @@ def _of_frames(
     dataset = optional(files, path, name)
     if getattr(dataset, "ndim", 0) != 1 or dataset.dtype.kind not in "uif":
         return None
-    unit = dataset.attrs.get("units", "s")
+    unit = attribute(dataset, "units", "s")
     factor = SECONDS.get((unit.decode() if isinstance(unit, bytes) else str(unit)).strip().lower())
     if factor is None:
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import ReadError
-from .hdf5 import Files, natural
+from .hdf5 import Files, attribute, natural
 
 if TYPE_CHECKING:
     import h5py
@@ -26,7 +26,7 @@ class Candidate:
     @property
     def interpretation(self) -> str:
         """NeXus `interpretation`: image, spectrum, or nothing."""
-        text = self.dataset.attrs.get("interpretation", "")
+        text = attribute(self.dataset, "interpretation", "")
         return text.decode() if isinstance(text, bytes) else str(text)
 
 
