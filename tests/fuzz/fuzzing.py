@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,27 @@ def case(number: int, found: list[Original], place: Path, seed: int = 1) -> Case
     words = tuple(word.format(file=file) for word in words)
     home = place / f"case-{number}"
     _copy(original, file, words, home)
-    how = original.way(file)(home / file, rng)
+    how = _spoil(original.way(file), home / file, rng)
     outcome = play(lambda: _command(words), home, home / OUTPUT)
     if not outcome.wrong:
         shutil.rmtree(home)
     return Case(number, original.name, file, how, words, outcome)
+
+
+def _spoil(way: Callable[[Path, np.random.Generator], str], path: Path, rng: np.random.Generator) -> str:
+    """Spoil a file in a process of its own, as h5py may die of what was spoiled first. Returns what was done."""
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(tell, way(path, rng).encode(errors="replace")[:4000])
+        finally:
+            os._exit(0)
+    os.close(tell)
+    with os.fdopen(told, "rb") as pipe:
+        how = pipe.read().decode(errors="replace")
+    os.waitpid(child, 0)
+    return how or "spoiled by a process that died of it"
 
 
 def _copy(original: Original, file: str, words: tuple[str, ...], home: Path) -> None:
