@@ -372,3 +372,10 @@ def test_planes_of_a_tomogram_must_be_even(z):
     materials = dict.fromkeys(("cathode", "separator", "anode"), part)
     with pytest.raises(InputError, match="even, ascending z"):
         compton.Tomogram(np.ones((len(z), 2, 2), np.uint8), np.array(z), 1.0, materials)
+
+
+def test_profiles_of_a_lid_that_nothing_passes_are_told():
+    cathode = sheets()[1]
+    part = xr.Dataset(dict.fromkeys(("counts", "variance"), ("p_z", cathode)), {"p_z": P})
+    with pytest.raises(InputError, match="nearly no photon passes"):
+        compton.fit_components(part, {n: t * np.nan for n, t in shapes().items()})

@@ -41,6 +41,11 @@ def fit_components(
     variance = part["variance"].transpose(..., "p_z").values[..., window]
     told = None if spread is None else np.asarray(spread, float)[window]
     v = _smooth(variance) if told is None or not np.isfinite(told).all() or told.min() <= 0 else told
+    if not np.isfinite(design / np.sqrt(v)).all():
+        raise InputError(
+            "the profiles or their variances are not numbers: nearly no photon passes", where="fit_components",
+            fix="Check thickness and density of what lies between sheet and detector (lid_um, case).",
+        )  # fmt: skip
     if np.linalg.matrix_rank(design / np.sqrt(v)) < len(names):
         raise InputError("two templates have the same shape", where="fit_components", fix="Leave one out.")
     normal = (design / v) @ design.T
