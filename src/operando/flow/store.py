@@ -11,6 +11,7 @@ import h5py
 import xarray as xr
 
 from operando.core.errors import ReadError
+from operando.core.hdf5_heap import check_heaps
 from operando.core.trust import MISLED
 
 from .arrays import read_dataset, write_dataset
@@ -57,6 +58,7 @@ def read_results(path: str | Path) -> Results:
     """Read what `write_results` wrote. Raises `ReadError` for any other file, and for a damaged one."""
     fix = "Run the experiment again: stages that were finished are found, and the file is written anew."
     try:
+        check_heaps(path)
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != FORMAT:
                 raise ReadError(

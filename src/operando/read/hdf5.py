@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ReadError
-from .hdf5_heap import check_heaps
+from ..core.hdf5_heap import check_heaps
 
 if TYPE_CHECKING:
     import h5py

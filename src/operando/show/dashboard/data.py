@@ -16,6 +16,7 @@ import numpy as np
 
 from operando.core.errors import InputError, ReadError
 from operando.core.flags import Flag
+from operando.core.hdf5_heap import check_heaps
 from operando.core.trust import MISLED
 from operando.flow.painting import Painting
 from operando.flow.store import FORMAT
@@ -100,8 +101,10 @@ class RunData:
 
     def ask(self, question: Callable[[Groups], Any]) -> Any:
         """Answer of `question` to the groups of the file as it is now. Raises `ReadError` for a damaged file."""
-        self.state()
+        version = self.state()["version"]
         try:
+            if version != self._version:
+                check_heaps(self.file)
             with self._lock, h5py.File(self.file, "r", locking=False) as file:
                 version = self._version_of(file)
                 if file.attrs.get("format") != FORMAT:

@@ -10,7 +10,7 @@ import mmap
 import struct
 from pathlib import Path
 
-from ..core.errors import ReadError
+from .errors import ReadError
 
 #: signature, version 1, three bytes of zero, size of the collection
 _HEAD = struct.Struct("<4sB3xQ")
