@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..core.errors import InputError
 from ..core.flags import Flag, flag_variable
-from ._track_odds import RECENT, Habits, log_odds, most_likely
+from ._track_odds import RECENT, Habits, Series, log_odds, most_likely
 
 EPHEMERAL, UNSTABLE, STABLE = 0, 1, 2
 
@@ -61,7 +61,8 @@ def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dat
     """`grains` of `find_grains` with `track` over `grain`: the same number for the same grain in every map.
 
     `link_chance` over `grain` is the chance that the link to the sighting before is wrong (NaN where a track begins).
-    On film twins, crowded or not, as many to half as many links are wrong as it says (benchmarks/grain_counts.py).
+    On film twins a third to twice as many links are wrong as it says (benchmarks/grain_counts.py): grains that are seen
+    as one are not in it.
     """
     search = search or TrackSearch()
     if "map_index" not in grains or "azimuth" not in grains:
@@ -69,16 +70,16 @@ def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dat
     table = {n: grains[n].values for n in (
         "azimuth", "azimuth_err", "z", "x", "z_min", "z_max", "x_min", "x_max", "intensity", "map_index", "log10_p",
     )}  # fmt: skip
-    step = [abs(grains.attrs.get(f"{d}_step_um", 1.0)) for d in "zx"]
-    ends = (table["x_min"].min(initial=np.inf), table["x_max"].max(initial=-np.inf))
-    size = (*step, step[1] * grains.attrs.get("columns", max((ends[1] - ends[0]) / step[1], 0) + 1))
+    step_z, step_x = (abs(grains.attrs.get(f"{d}_step_um", 1.0)) for d in "zx")
+    reach = max(table["x_max"].max(initial=-np.inf) - table["x_min"].min(initial=np.inf), 0.0)
+    width = step_x * grains.attrs.get("columns", reach / step_x + 1)
     maps = np.flatnonzero(grains["map_flag"].values == 0)
-    limit = float(grains.attrs.get("log10_p_limit", 0.0))
+    series = Series(table, maps, step_z, step_x, width, float(grains.attrs.get("log10_p_limit", 0.0)))
     habits = Habits.guess(table, maps, search.rotation_deg, search.azimuth_deg)
-    track, chance = _follow(table, maps, habits, size, limit, search)
+    track, chance = _follow(series, habits, search)
     for _ in range(PASSES - 1 if len(track) else 0):
         habits = habits.learned(table, track, maps)
-        track, chance = _follow(table, maps, habits, size, limit, search)
+        track, chance = _follow(series, habits, search)
     words = "chance that the link to the sighting before is wrong"
     return grains.assign(
         track=("grain", track, {"units": "1", "long_name": "number of the track"}),
@@ -86,14 +87,15 @@ def link_grains(grains: xr.Dataset, search: TrackSearch | None = None) -> xr.Dat
     )
 
 
-def _follow(table, maps, habits: Habits, size, limit: float, search: TrackSearch):
+def _follow(series: Series, habits: Habits, search: TrackSearch) -> tuple[np.ndarray, np.ndarray]:
     """Track of each sighting, and the chance that its link is wrong."""
-    track, chance = np.full(len(table["x"]), -1), np.full(len(table["x"]), np.nan)
+    found = series.table["map_index"]
+    track, chance = np.full(len(found), -1), np.full(len(found), np.nan)
     active: list[_Track] = []
     count = 0
-    for index in maps:
-        rows = np.flatnonzero(table["map_index"] == index)
-        linked = _assign(active, rows, table, habits, size, limit, search)
+    for index in series.maps:
+        rows = np.flatnonzero(found == index)
+        linked = _assign(active, rows, series, habits, search)
         for t in active:
             t.missed += 1
         for row, (owner, doubt) in zip(rows, linked, strict=True):
@@ -108,14 +110,16 @@ def _follow(table, maps, habits: Habits, size, limit: float, search: TrackSearch
     return track, chance
 
 
-def _assign(active, rows, table, habits, size, limit, search) -> list[tuple[_Track | None, float]]:
+def _assign(
+    active, rows, series: Series, habits: Habits, search: TrackSearch
+) -> list[tuple[_Track | None, float]]:
     """The open track that each grain of a map continues, or None, and the chance that it does not."""
     linked: list[tuple[_Track | None, float]] = [(None, np.nan)] * len(rows)
     if not active or not len(rows):
         return linked
     recent = np.array([[-1] * (RECENT - len(t.rows)) + t.rows[-RECENT:] for t in active])
-    alone = np.array([_narrowest(t.rows, table) for t in active])
-    odds, turn, apart_z, apart_x = log_odds(recent, rows, alone, table, habits, size, limit)
+    alone = np.array([_narrowest(t.rows, series.table) for t in active])
+    odds, turn, apart_z, apart_x = log_odds(recent, rows, alone, series, habits)
     near = (
         (abs(turn) <= search.gate_deg)
         & (apart_z <= search.reach[0] + 1e-6)

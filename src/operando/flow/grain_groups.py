@@ -66,8 +66,8 @@ def grain_groups(
     chance = grains["link_chance"].values
     if links := int(np.isfinite(chance).sum()):
         job.notes.append(
-            f"grains of {name}: {links} links from map to map, of which about {np.nansum(chance):.1f} or fewer join "
-            "two grains (link_chance, mixed_chance)"
+            f"grains of {name}: {links} links from map to map, of which about {np.nansum(chance):.1f} join two "
+            "grains, good to a factor of two or three (link_chance, mixed_chance)"
         )
     tracks = diffraction.track_table(grains)
     counts = diffraction.count_grains(grains)
