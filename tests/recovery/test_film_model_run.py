@@ -58,7 +58,8 @@ def test_a_model_that_follows_the_record_has_the_content_that_the_twin_has(folde
     true = known.maps["x_li"].transpose("time", "z", "x").mean("x").values
     last = film[-1]
     np.testing.assert_allclose(there.values[-1][last], true[-1][last], atol=0.01)
-    assert float(compared["goodness_time"][-1]) < 1.7  # 5 sigma of 11 points
+    # chi-square of about 11 points over their number scatters by 0.43: 1.6 of that, and 3.5 where c hardly tells x
+    assert float(compared["goodness_time"][-1]) < 1.7
     assert float(compared["goodness_time"][0]) < 2.5
     charge = results.groups["model/film"]["areal_capacity"]
     recorded = results.groups["echem"]["capacity"].values[-1] / 0.007
