@@ -25,7 +25,7 @@ _HOME = {
     "sampling": ["RingPixels", "peak_sampling"],
     "lattice": ["d_spacing", "lattice_from_pair", "lattice_parameter"],
     "layers": ["bending", "displacement", "layer_position", "plated_thickness"],
-    "lithium": ["LICOO2_FILM", "Anchor", "Calibration", "calibration_from_charge"],
+    "lithium": ["LICOO2_FILM", "Anchor", "Calibration", "calibration_from_charge", "continued"],
     "texture": ["family_ratio", "free_azimuths", "overlapping", "pair_families", "plane_angle"],
     "spots": ["find_ring_spots"],
     "grains": ["GrainSearch", "find_grains"],

@@ -77,7 +77,7 @@ class Calibration:
         e = error.transpose(*value.dims).values
         piece, slope = _piece(p, x, v)
         share = (v - p[piece]) / np.diff(p)[piece]
-        of_fit = 0.5 * np.abs(_continued(p, x, v + e) - _continued(p, x, v - e))
+        of_fit = 0.5 * np.abs(continued(p, x, v + e) - continued(p, x, v - e))
         anchor = [np.hypot(x_err[i], slope * p_err[i]) for i in (piece, piece + 1)]
         whole = np.sqrt(of_fit**2 + ((1 - share) * anchor[0]) ** 2 + (share * anchor[1]) ** 2)
         missing = ~np.isfinite(v)
@@ -100,7 +100,8 @@ def _piece(p: np.ndarray, x: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.
     return piece, np.diff(x)[piece] / np.diff(p)[piece]
 
 
-def _continued(p: np.ndarray, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+def continued(p: np.ndarray, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The line through the points (p, x), p ascending, at values v of any shape; its outer pieces are continued."""
     piece, slope = _piece(p, x, v)
     return np.asarray(x[piece] + slope * (v - p[piece]))
 

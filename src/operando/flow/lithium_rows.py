@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from operando import models
+from operando import diffraction, models
 from operando.core import Flag
 from operando.core.flags import flag_variable
 
@@ -75,10 +75,7 @@ def content(
 def continued(values: xr.DataArray, at: np.ndarray, of: np.ndarray) -> xr.DataArray:
     """Piecewise linear through the points (at, of), the outer pieces continued."""
     order = np.argsort(at)
-    at, of = at[order], of[order]
-    piece = np.clip(np.searchsorted(at, values.values) - 1, 0, len(at) - 2)
-    slope = np.diff(of)[piece] / np.diff(at)[piece]
-    return values.copy(data=of[piece] + slope * (values.values - at[piece])).drop_attrs()
+    return values.copy(data=diffraction.continued(at[order], of[order], values.values)).drop_attrs()
 
 
 def _film(x: xr.DataArray, error: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
