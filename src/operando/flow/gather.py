@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 import xarray as xr
 
 from operando.core import Reflection, Scan, ScanGrid
 from operando.core.errors import GridError
+from operando.core.moments import moment
 
 from .facts import Ring
 
@@ -65,7 +65,7 @@ def map_times(scans: Sequence[Scan], grids: Sequence[ScanGrid]) -> tuple[xr.Data
     start = min(float(np.nanmin(stamp)) for stamp in known)
     middle = [float(np.nanmean(stamp)) - start for stamp in known]
     rows = np.array([_row_times(s, grid) for s, grid in zip(known, grids, strict=True)]) - start
-    epoch = datetime.fromtimestamp(start, UTC).isoformat()
+    epoch = moment(start)
     attrs = {"units": "s", "long_name": "time since the first frame"}
     return (
         xr.DataArray(middle, dims="time", attrs=attrs),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 
 from operando.core import Flag
 from operando.core.errors import ExperimentError, InputError
+from operando.core.moments import moment
 
 from .sections.tomography import TomographySection
 from .tomography_density import Optics, optics
@@ -171,7 +171,7 @@ def about(section: TomographySection, volumes: list[Volume], how: ScanSettings, 
 
 def epoch(volumes: list[Volume]) -> str:
     utc = volumes[0].utc
-    return datetime.fromtimestamp(utc, UTC).isoformat() if np.isfinite(utc) and utc > 1e8 else ""
+    return moment(utc) if utc > 1e8 else ""
 
 
 def with_epoch(maps: xr.Dataset, volumes: list[Volume]) -> xr.Dataset:

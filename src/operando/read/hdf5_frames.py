@@ -16,6 +16,7 @@ from ..core.bitshuffle import decode_bslz4
 from ..core.digest import digest as digest_of
 from ..core.errors import ReadError
 from ..core.frames import FrameBlock
+from ..core.moments import recorded_moments
 from .hdf5 import Files
 from .hdf5_chunks import values
 from .sources import Source, cut
@@ -224,6 +225,7 @@ def make_frames(
     if mask is not None and mask.shape != shape:
         log.warning("%s: the mask in the file is %s, frames are %s: mask left out", name, mask.shape, shape)
         mask = None
+    time_s = recorded_moments(time_s, name)
     frames = Hdf5Frames(
         name, shape, dtype, tuple(sources), dead, mask, time_s, monitor,
         source_digest(tuple(sources), shape, dtype.str, dead, mask, time_s, monitor),

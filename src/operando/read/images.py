@@ -16,6 +16,7 @@ import numpy as np
 from ..core.digest import digest as digest_of
 from ..core.errors import ReadError
 from ..core.frames import FrameBlock
+from ..core.moments import recorded_moments
 from ..core.scan import Scan
 from .hdf5_frames import dead_value
 from .image_file import open_image
@@ -87,7 +88,7 @@ def open_images(
     per_frame = [header for header in headers for _ in range(header.frames)]
     shape, dtype = headers[0].shape, headers[0].dtype
     name = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} {paths[0].suffix} files)"
-    time_s = _column([h.time_s if h.frames == 1 else None for h in per_frame])
+    time_s = recorded_moments(_column([h.time_s if h.frames == 1 else None for h in per_frame]), name)
     counts = None if monitor is None else _named(per_frame, monitor, paths)
     motors = motors or guess_motors(headers)
     x_um, z_um = (None, None) if motors is None else (1e3 * _named(per_frame, m, paths) for m in motors)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import NUMPY_DAMAGE, OperandoError, ReadError
+from ..core.moments import moment
 from .hdf5 import Files, attribute, damage_told
 from .inspection import Inspection, Row
 
@@ -62,14 +63,9 @@ def picture_scan(path: Path) -> Inspection | None:
 
 def _scan(path: Path, kind: str, facts: dict[str, Any], size: float) -> Inspection:
     why = _why_not(path)
-    started = f" · started {_clock(facts['started_s'])}" if facts.get("started_s") else ""
+    start = moment(round(facts["started_s"])) if facts.get("started_s") else ""
+    started = f" · started {start}" if start else ""
     return Inspection(f"{path} · {kind}{started}", tuple(_projection_rows(facts, size)), not why, why)
-
-
-def _clock(seconds: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _why_not(path: Path) -> str:
