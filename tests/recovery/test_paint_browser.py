@@ -13,7 +13,7 @@ from dashboard_run import folder
 pytest.importorskip("zarr")
 pytest.importorskip("sklearn")
 from operando.flow.segmentation_known import Scan, read_known
-from operando.read.volume_boxes import open_volume
+from operando.read.volume_file import open_volume
 from operando.show.dashboard import Dashboard, RunData
 
 pytestmark = pytest.mark.skipif(chromium.find() is None, reason="no Chromium on this machine")

@@ -16,7 +16,7 @@ import xarray as xr
 
 from operando import tomography as tomo
 from operando.core.errors import InputError
-from operando.read.volume_boxes import Box, BoxedVolume, open_volume
+from operando.read.volume_file import Box, VolumeFile, open_volume
 
 from .painting_strokes import AXES, checked
 from .segmentation_known import Known, Scan, filled, grown, read_known, read_strokes
@@ -52,7 +52,7 @@ class Painting:
         ]
         return sorted(own, key=lambda p: natural(p.name)) + list(self.more)
 
-    def volume(self, number: int) -> BoxedVolume:
+    def volume(self, number: int) -> VolumeFile:
         paths = self.paths()
         if not 0 <= number < len(paths):
             raise InputError(f"there is no volume {number}", where="the question of the page")
@@ -87,7 +87,7 @@ class Painting:
     def slice(self, number: int, axis: int, at: int) -> tuple[dict[str, Any], np.ndarray]:
         """Grey values of a slice as uint16 between the limits told (0.05 to 99.95 % of the volume)."""
         file = self.volume(number)
-        values, bad = filled(file.read(plane(file, axis, at)), file.name)
+        values, bad = filled(file.box(plane(file, axis, at)), file.name)
         values = values.squeeze(axis)
         low, high = np.percentile(file.sample(), [0.05, 99.95])
         scaled = np.clip((values - low) / max(high - low, 1e-30), 0, 1) * 65534 + 1
@@ -114,7 +114,7 @@ class Painting:
             partial.unlink(missing_ok=True)
         return {"saved": f"{FOLDER}/{target.name}", "strokes": len(told["strokes"])}
 
-    def _file(self, file: BoxedVolume) -> Path:
+    def _file(self, file: VolumeFile) -> Path:
         return self.folder / FOLDER / f"{file.name}.json"
 
     def train(self, axis: int) -> dict[str, Any]:
@@ -188,17 +188,17 @@ class Painting:
         return self.models[AXES[axis]]
 
     @staticmethod
-    def _probabilities(forest: tomo.PixelForest, file: BoxedVolume, axis: int, box: Box) -> np.ndarray:
+    def _probabilities(forest: tomo.PixelForest, file: VolumeFile, axis: int, box: Box) -> np.ndarray:
         """(phase, 1, row, column) of one slice or a part of it."""
         reach = [0 if a == axis else forest.features.reach for a in range(3)]
         wide = grown(box, reach, file.shape)
-        values, _ = filled(file.read(wide), file.name)
+        values, _ = filled(file.box(wide), file.name)
         inner = [slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True)]
         order = [axis, *(a for a in range(3) if a != axis)]
         return forest.of_block(values.transpose(order), tuple(inner[a] for a in order))
 
 
-def plane(file: BoxedVolume, axis: int, at: int) -> Box:
+def plane(file: VolumeFile, axis: int, at: int) -> Box:
     """The box of one slice. Raises `InputError` beyond the volume."""
     if axis not in (0, 1, 2) or not 0 <= at < file.shape[axis]:
         raise InputError("there is no such slice", where="the question of the page")
@@ -214,7 +214,7 @@ def turned(known: Known, axis: int) -> Known:
 
     def get(box: Box) -> np.ndarray:
         z, y, x = (box[k] for k in back)
-        return file.read((z, y, x)).transpose(order)
+        return file.box((z, y, x)).transpose(order)
 
     a, b, c = (file.shape[k] for k in order)
     other = replace(file, shape=(a, b, c), get=get, flip=False)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from operando.core.errors import InputError
-from operando.read.volume_boxes import BoxedVolume
+from operando.read.volume_file import VolumeFile
 
 from .segmentation_known import STROKES, VERSION
 
@@ -17,7 +17,7 @@ AXES = "zyx"
 MOST_STROKES, MOST_POINTS, MOST_PHASES, LONGEST_NAME, WIDEST = 20_000, 4_000, 32, 40, 200.0
 
 
-def checked(sent: bytes, file: BoxedVolume) -> dict[str, Any]:
+def checked(sent: bytes, file: VolumeFile) -> dict[str, Any]:
     """Strokes that a page sent, as they are kept. Raises `InputError` for anything else."""
     try:
         told = json.loads(sent)

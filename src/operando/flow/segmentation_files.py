@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from operando.core.errors import InputError
-from operando.read.volume_boxes import open_volume
+from operando.read.volume_file import open_volume
 
 from .segmentation_known import Known, Scan, read_known
 from .segmentation_model import ForestSettings, NetSettings, Settings, read_classifier, train

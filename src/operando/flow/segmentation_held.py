@@ -99,7 +99,7 @@ def _predicted(known: Known, classifier: Classifier, memory_gb: float, share: fl
             wide = tuple(w if a == across else slice(0, n)  # type: ignore[assignment]
                          for a, (w, n) in enumerate(zip(wide, known.scan.file.shape, strict=True)))  # fmt: skip
         inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, wide, strict=True))
-        values, bad = filled(known.scan.file.read(wide), known.scan.name)
+        values, bad = filled(known.scan.file.box(wide), known.scan.name)
         p = classifier.of_block(values, inner, known.scan.voxel_um)  # type: ignore[arg-type]
         raw[(slice(None), *part)] = p
         wrong[part] = bad[inner]

@@ -14,7 +14,7 @@ import xarray as xr
 from operando import tomography as tomo
 from operando.core import digest
 from operando.core.errors import InputError, ReadError
-from operando.read.volume_boxes import Box, BoxedVolume, open_volume
+from operando.read.volume_file import Box, VolumeFile, open_volume
 
 STROKES, VERSION = "operando strokes", 1
 APART = 12  # slices without paint that part two boxes
@@ -25,7 +25,7 @@ MOST_UNKNOWN = 0.5
 class Scan:
     """One volume of the series: its file, number from 1, voxel (um), time (s)."""
 
-    file: BoxedVolume
+    file: VolumeFile
     number: int
     voxel_um: float
     time_s: float
@@ -52,7 +52,7 @@ class Known:
     def image(self, reach: Sequence[int]) -> tuple[xr.DataArray, xr.DataArray]:
         """Grey values of the box and `reach` voxels around it, and its labels; what is no number is unpainted."""
         wide = grown(self.box, reach, self.scan.file.shape)
-        values, bad = filled(self.scan.file.read(wide), self.scan.name)
+        values, bad = filled(self.scan.file.box(wide), self.scan.name)
         labels = np.zeros(values.shape, np.uint8)
         inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(self.box, wide, strict=True))
         labels[inner] = self.labels
@@ -196,7 +196,7 @@ def _label_file(path: Path, scan: Scan, phases: tuple[str, ...], values: dict[st
             f"labels of {file.shape} voxels, {scan.name} is {scan.file.shape}", where=str(path),
             fix="Give labels of the whole volume, 0 where nothing is known.",
         )  # fmt: skip
-    labels = file.read(tuple(slice(0, n) for n in file.shape))  # type: ignore[arg-type]
+    labels = file.box(tuple(slice(0, n) for n in file.shape))  # type: ignore[arg-type]
     if labels.dtype.kind not in "iub":
         raise InputError(f"labels are {labels.dtype}, not whole numbers", where=str(path))
     if values is not None:

@@ -121,7 +121,7 @@ def middle_sections(one: Segmented) -> xr.Dataset:
     height, rows, columns = one.scan.file.shape
     box = slice(0, height), slice(rows // 2, rows // 2 + 1), slice(0, columns)
     label = one.labels(box)[:, 0]
-    grey = np.asarray(one.scan.file.read(box), np.float32)[:, 0]
+    grey = np.asarray(one.scan.file.box(box), np.float32)[:, 0]
     number = np.where(label.values == 255, np.nan, label.values)
     sure = one.confidence_of(box)[:, 0]
     coords = {a: (a, label[a].values, {"units": "um"}) for a in ("z", "x")}

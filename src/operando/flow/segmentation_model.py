@@ -15,7 +15,7 @@ import xarray as xr
 from operando import tomography as tomo
 from operando.core import digest
 from operando.core.errors import InputError, ReadError
-from operando.read.volume_boxes import Box
+from operando.read.volume_file import Box
 from operando.tomography.learn.image import Scale
 
 from .input_files import file_digest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operando.core.errors import ExperimentError
-from operando.read.volume_boxes import BoxedVolume, open_volume
+from operando.read.volume_file import VolumeFile, open_volume
 
 from .sections.segmentation import LabelledSection, SegmentationSection
 from .segmentation_known import Known, Scan, read_known
@@ -30,7 +30,7 @@ def scans_of(job: Run, section: SegmentationSection) -> list[Scan]:
     if section.times_s is not None and len(section.times_s) != len(files):
         raise ExperimentError(f"{len(section.times_s)} times for {len(files)} volumes", where="segmentation.times_s",
                               fix="Give one time (s) for every volume.")  # fmt: skip
-    utc = np.array(section.times_s or [f.utc for f in files], float)
+    utc = np.array(section.times_s or [np.nan if f.started_s is None else f.started_s for f in files], float)
     if len(files) == 1:
         utc = np.zeros(1)
     if not np.isfinite(utc).all() or len(set(utc)) < len(utc):
@@ -45,7 +45,7 @@ def scans_of(job: Run, section: SegmentationSection) -> list[Scan]:
     ]
 
 
-def _voxel(file: BoxedVolume, given: float | None) -> float:
+def _voxel(file: VolumeFile, given: float | None) -> float:
     if given is None and file.voxel_um is None:
         raise ExperimentError(f"the voxel size of {file.name} is not known", where="segmentation.volumes",
                               fix="Write voxel_um = 1.7.")  # fmt: skip

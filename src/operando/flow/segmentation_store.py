@@ -15,7 +15,7 @@ import xarray as xr
 from operando import __version__
 from operando.core import digest
 from operando.core.errors import require_extra
-from operando.read.volume_boxes import Box
+from operando.read.volume_file import Box
 from operando.tomography.learn.probability import UNKNOWN, Calibration
 
 from .segmentation_known import Scan, filled, grown
@@ -93,7 +93,7 @@ def _one(
     scan: Scan, classifier: Classifier, calibration: Calibration, box: Box, group: Any
 ) -> dict[str, Any]:
     wide = grown(box, classifier.reach, scan.file.shape)
-    values, bad = filled(scan.file.read(wide), scan.name)
+    values, bad = filled(scan.file.box(wide), scan.name)
     inner: Box = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))  # type: ignore[assignment]
     p = calibration.apply(classifier.of_block(values, inner, scan.voxel_um))
     label, sure = p.argmax(0).astype(np.uint8), p.max(0)

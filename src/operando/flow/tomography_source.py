@@ -189,7 +189,7 @@ def not_numbers(file: VolumeFile) -> float:
     if file.dtype.kind != "f":
         return 0.0
     planes = np.unique(np.linspace(0, file.shape[0] - 1, 8).astype(int))
-    return float(np.mean([(~np.isfinite(file.planes(int(k), int(k) + 1))).mean() for k in planes]))
+    return float(np.mean([(~np.isfinite(file.read((int(k), int(k) + 1)))).mean() for k in planes]))
 
 
 def state_of(path: Path) -> tuple:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from operando.core.errors import ExperimentError, InputError, require_extra
-from operando.read.volume_boxes import Box
+from operando.read.volume_file import Box
 
 from .sections.transport import TransportSection
 from .segmentation_known import Known

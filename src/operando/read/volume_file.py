@@ -1,33 +1,65 @@
-"""Volumes on disk, read in parts: zarr of ours, TIFF stacks and folders, HDF5 with one array of three axes."""
+"""Volumes on disk, read in parts: zarr, TIFF stacks and folders, HDF5 with one array of three axes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..core.digest import digest
 from ..core.errors import InputError, ReadError, require_extra
 
 Part = tuple[int, int]
+Box = tuple[slice, slice, slice]
 TIFF = (".tif", ".tiff")
+SAMPLE = 200_000
 
 
 @dataclass(frozen=True)
 class VolumeFile:
-    """A volume of grey values (z, y, x) on disk; `planes(first, end)` reads whole planes z.
+    """A volume of grey values or labels (z, y, x) on disk, of which `get` reads a box as it is stored.
 
-    voxel_um, started_s   where the file says so, else None
+    voxel_um, started_s   where the file says so, else None; started_s in s since the epoch
+    digest                of what is stored, without reading it
+    flip                  z runs down in the file: `box` turns it upwards, `read` does not
     """
 
     path: Path
     shape: tuple[int, int, int]
     dtype: np.dtype
-    planes: Callable[[int, int], np.ndarray]
+    get: Callable[[Box], np.ndarray] = field(repr=False, compare=False)
     voxel_um: float | None = None
     started_s: float | None = None
+    units: str = "1"
+    digest: str = ""
+    flip: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def flipped(self, flip: bool) -> VolumeFile:
+        return replace(self, flip=flip)
+
+    def box(self, box: Box) -> np.ndarray:
+        """The values in a box (z, y, x) with z upwards, in the type of the file."""
+        if not self.flip:
+            return self.get(box)
+        z, height = box[0], self.shape[0]
+        return self.get((slice(height - z.stop, height - z.start), *box[1:]))[::-1]
+
+    def sample(self) -> np.ndarray:
+        """Finite values of about `SAMPLE` voxels, from up to 32 planes along z."""
+        nz, ny, nx = self.shape
+        planes = np.unique(np.linspace(0, nz - 1, 32).astype(int))
+        step = max(int(np.sqrt(ny * nx * len(planes) / SAMPLE)), 1)
+        cut = (slice(None, None, step), slice(None, None, step))
+        parts = [self.box((slice(p, p + 1), slice(0, ny), slice(0, nx)))[0][cut].ravel() for p in planes]
+        values = np.concatenate(parts).astype(np.float64)
+        return values[np.isfinite(values)]
 
     def read(
         self, rows: Part | None = None, region: tuple[int, ...] | None = None, binning: int = 1
@@ -45,11 +77,8 @@ class VolumeFile:
                              where=str(self.path), fix="Bin less, or take a larger region.")  # fmt: skip
         result = np.empty(shape, np.float32)
         for k in range(shape[0]):
-            planes = self.planes(z0 + b * k, z0 + b * (k + 1))
-            if planes.shape[1:] != self.shape[1:]:
-                raise ReadError(f"plane {z0 + b * k} is {planes.shape[1:]} pixels, the first {self.shape[1:]}",
-                                where=str(self.path))  # fmt: skip
-            cut = planes[:, y0 : y0 + b * shape[1], x0 : x0 + b * shape[2]]
+            z = z0 + b * k
+            cut = self.get((slice(z, z + b), slice(y0, y0 + b * shape[1]), slice(x0, x0 + b * shape[2])))
             result[k] = cut[0] if b == 1 else _binned(cut, b)
         return result
 
@@ -82,26 +111,41 @@ def open_volume(path: str | Path) -> VolumeFile:
     return _tiff_stack(path) if path.suffix.lower() in TIFF else _hdf5(path)
 
 
+def _made(
+    path: Path, shape: tuple[int, ...], dtype: Any, get: Callable[[Box], np.ndarray], **about: Any
+) -> VolumeFile:
+    if len(shape) != 3 or min(shape) < 1:
+        raise ReadError(f"{len(shape)} axes of {tuple(shape)} values, not z, y, x", where=str(path),
+                        fix="Give one volume of grey values a file, or a folder of images.")  # fmt: skip
+    stat = path.stat()
+    about.setdefault("digest", digest(str(path), stat.st_size, stat.st_mtime_ns))
+    z, y, x = (int(n) for n in shape)
+    return VolumeFile(path, (z, y, x), _numeric(dtype, path), get, **about)
+
+
 def _zarr(path: Path) -> VolumeFile:
     zarr = require_extra("zarr", "tomo", "reading zarr volumes")
     try:
         held = zarr.open(str(path), mode="r")
         arrays = dict(held.arrays()) if isinstance(held, zarr.Group) else {"": held}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # what is no zarr shows itself in many ways
         raise ReadError(f"damaged zarr store ({error})", where=str(path), fix="Make it again.") from error
     three = {name: a for name, a in arrays.items() if a.ndim == 3}
-    name = "attenuation" if "attenuation" in three else _only(list(three), path)
+    name = next((n for n in ("attenuation", "label") if n in three), None) or _only(list(three), path)
     array, attrs = three[name], {**dict(held.attrs), **dict(three[name].attrs)}
-    if path.name.endswith(".partial") or ("source" in attrs and "run" not in attrs):
+    whole = name != "attenuation" or "source" not in attrs or "run" in attrs
+    if path.name.endswith(".partial") or not whole:
         raise ReadError("a volume that was not finished", where=str(path), fix="Run operando recon again.")
-    return VolumeFile(path, tuple(array.shape), _numeric(array.dtype, path), lambda a, b: np.asarray(array[a:b]),
-                      _number(attrs.get("voxel_um")), _number(attrs.get("started_s")))  # fmt: skip
+    about = {"digest": str(attrs["key"])} if "key" in attrs else {}
+    return _made(path, array.shape, array.dtype, lambda box: np.asarray(array[box]),
+                 voxel_um=_number(attrs.get("voxel_um")), started_s=_number(attrs.get("started_s")),
+                 units=str(attrs.get("units", "1")), **about)  # fmt: skip
 
 
 def _hdf5(path: Path) -> VolumeFile:
     import h5py
 
-    from .hdf5 import damage_told, open_hdf5
+    from .hdf5 import attribute, damage_told, open_hdf5
     from .hdf5_chunks import values
 
     with damage_told(path), open_hdf5(path) as file:
@@ -109,18 +153,17 @@ def _hdf5(path: Path) -> VolumeFile:
         file.visititems(lambda n, o: found.append(n) if isinstance(o, h5py.Dataset) and o.ndim == 3 else None)
         name = _only(found, path)
         stored = file[name]
-        shape, dtype, voxel = tuple(stored.shape), stored.dtype, _number(stored.attrs.get("voxel_um"))
+        shape, dtype, voxel = stored.shape, stored.dtype, _number(attribute(stored, "voxel_um"))
 
-    def planes(start: int, end: int) -> np.ndarray:
+    def get(box: Box) -> np.ndarray:
         with damage_told(path), open_hdf5(path) as file:
-            return values(file[name], slice(start, end))
+            return values(file[name], *box)
 
-    return VolumeFile(path, shape, _numeric(dtype, path), planes, voxel)
+    return _made(path, shape, dtype, get, voxel_um=voxel)
 
 
 def _tiff_stack(path: Path) -> VolumeFile:
-    import tifffile
-
+    tifffile = require_extra("tifffile", "tomo", "reading TIFF volumes")
     try:
         with tifffile.TiffFile(path) as file:
             shape, dtype, pages = tuple(file.series[0].shape), file.series[0].dtype, len(file.pages)
@@ -129,23 +172,24 @@ def _tiff_stack(path: Path) -> VolumeFile:
         raise ReadError(
             f"no TIFF, or a damaged one ({error})", where=str(path), fix="Copy it again."
         ) from error
-    if len(shape) != 3:
-        raise ReadError(f"{len(shape)} axes, not a stack over z, y, x", where=str(path),
-                        fix="Give a stack of grey images, or a folder of them.")  # fmt: skip
+    if len(shape) == 2:
+        shape = (1, *shape)
 
-    def planes(start: int, end: int) -> np.ndarray:
+    def get(box: Box) -> np.ndarray:
         if whole:
-            return np.asarray(tifffile.memmap(path, mode="r")[start:end])
+            return np.asarray(tifffile.memmap(path, mode="r").reshape(shape)[box])
         if pages == shape[0]:
-            return np.stack([tifffile.imread(path, key=k) for k in range(start, end)])
-        return tifffile.imread(path)[start:end]
+            pages_asked = range(box[0].start, box[0].stop)
+            return _stacked(
+                {f"{path}, page {k}": tifffile.imread(path, key=k) for k in pages_asked}, shape, box
+            )
+        return tifffile.imread(path).reshape(shape)[box]
 
-    return VolumeFile(path, shape, _numeric(dtype, path), planes)
+    return _made(path, shape, dtype, get)
 
 
 def _tiff_folder(path: Path) -> VolumeFile:
-    import tifffile
-
+    tifffile = require_extra("tifffile", "tomo", "reading TIFF volumes")
     from .hdf5 import natural
 
     files = sorted((p for p in path.iterdir() if p.suffix.lower() in TIFF), key=lambda p: natural(p.name))
@@ -156,24 +200,29 @@ def _tiff_folder(path: Path) -> VolumeFile:
 
     def one(file: Path) -> np.ndarray:
         try:
-            image = tifffile.imread(file)
+            return tifffile.imread(file)
         except (OSError, ValueError, tifffile.TiffFileError) as error:
             raise ReadError(
                 f"no TIFF, or a damaged one ({error})", where=str(file), fix="Copy it again."
             ) from error
-        if image.ndim != 2 or (image.shape != shape if shape else False):
-            raise ReadError(f"an image of {image.shape} pixels among images of {shape or 'two axes'}",
-                            where=str(file), fix="Keep the slices of one volume in a folder of their own.")  # fmt: skip
-        return image
 
-    shape: tuple[int, ...] = ()
     first = one(files[0])
-    shape = first.shape
+    shape = (len(files), *first.shape)
 
-    def planes(start: int, end: int) -> np.ndarray:
-        return np.stack([one(f) for f in files[start:end]])
+    def get(box: Box) -> np.ndarray:
+        return _stacked({str(f): one(f) for f in files[box[0]]}, shape, box)
 
-    return VolumeFile(path, (len(files), *first.shape), _numeric(first.dtype, path), planes)
+    said = digest(*[(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+    return _made(path, shape, first.dtype, get, digest=said)
+
+
+def _stacked(images: dict[str, np.ndarray], shape: tuple[int, ...], box: Box) -> np.ndarray:
+    """A box of planes that were read one by one. Raises `ReadError` for the one that is no image like the first."""
+    for name, image in images.items():
+        if image.shape != shape[1:]:
+            raise ReadError(f"an image of {image.shape} pixels among images of {shape[1:]}", where=name,
+                            fix="Keep the slices of one volume in a folder of their own.")  # fmt: skip
+    return np.stack([image[box[1:]] for image in images.values()])
 
 
 def _only(names: list[str], path: Path) -> str:
@@ -186,7 +235,7 @@ def _only(names: list[str], path: Path) -> str:
 
 def _numeric(dtype: Any, path: Path) -> np.dtype:
     dtype = np.dtype(dtype)
-    if dtype.kind not in "iuf":
+    if dtype.kind not in "iufb":
         raise ReadError(f"values of type {dtype}, not grey values", where=str(path))
     return dtype
 
