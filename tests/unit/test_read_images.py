@@ -191,3 +191,15 @@ def test_a_pixel_of_so_many_bits_is_told(tmp_path):
     path.write_bytes(raw.replace(bits + raw[raw.index(bits) + 8 :][:2], bits + struct.pack("<H", 400)))
     with pytest.raises(ReadError, match="not a readable"):
         open_scans(str(path))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_compressed_tiff_is_read_one_or_many_to_a_file(tmp_path, kind):
+    from PIL import Image
+
+    frames = pictures(4).astype(kind)
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    first.save(tmp_path / "a.tif", compression="tiff_adobe_deflate", save_all=True, append_images=others[:2])
+    others[2].save(tmp_path / "b.tif", compression="tiff_lzw")
+    (scan,) = open_scans(tmp_path)
+    np.testing.assert_array_equal(next(iter(scan.frames.blocks())).load(), frames)

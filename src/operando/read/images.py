@@ -19,7 +19,7 @@ from ..core.frames import FrameBlock
 from ..core.moments import recorded_moments
 from ..core.scan import Scan
 from .hdf5_frames import dead_value
-from .image_file import open_image
+from .image_file import open_image, pixels
 from .image_headers import ImageHeader, read_header
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class ImageFrames:
         for i, (path, frame) in enumerate(places):
             if image is None or path != held:
                 held, image = path, open_image(path)
-            data = image.get_frame(frame).data
+            data = pixels(image, frame, path)
             if data.shape != self.shape:
                 raise _other_shape(path, data.shape, self.places[0][0], self.shape)
             out[i] = data
