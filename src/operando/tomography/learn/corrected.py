@@ -23,7 +23,8 @@ def corrected_volumes(
     counted_p = sum_t rate[t, p] true_t,  solved for `true` by least squares without negative volumes, total kept
 
     labels      (z, y, x) of the same segmentation as `confusion`
-    confusion   of `confusion_matrix`, on voxels not trained on. Its rates must hold here: same contrast and noise
+    confusion   of `confusion_matrix`, on voxels not trained on. Its rates must hold here: same contrast and noise,
+                and things of like size (small voids are missed more often than grown ones)
     draws       bootstrap draws: blocks of `confusion` are drawn twice, once as the rates that are known and once as the
                 rates that acted in this volume, which has its own finite number of blocks. Where several volumes were
                 held out, whole volumes are drawn first: rates may change from one to the next
