@@ -214,4 +214,4 @@ def _look_at(job: Run, momenta: xr.Dataset, where: compton.Registration) -> None
         )
     worst = float(np.abs(momenta["angle_drift"].values).max())
     if worst > 0.05:
-        job.notes.append(f"compton: the scattering angle moved by up to {worst:.2f} degrees (followed)")
+        job.notes.append(f"compton: the scattering angle moved by up to {worst:.2f} degrees (corrected)")

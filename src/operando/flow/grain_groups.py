@@ -61,13 +61,17 @@ def grain_groups(
     if chosen:
         numbers = ", ".join(str(k + 1) for k in chosen)
         grains.attrs["background"] += f", from map{'s' if len(chosen) > 1 else ''} {numbers}"
-    job.notes.append(f"grains of {name}: background: {grains.attrs['background']}")
+    if not chosen:
+        job.notes.append(
+            f"grains of {name}: the background comes from neighbouring azimuths; where a map has no lithium yet, "
+            'name it: grains_reference = "first"'
+        )
     grains = diffraction.link_grains(grains)
     chance = grains["link_chance"].values
     if links := int(np.isfinite(chance).sum()):
         job.notes.append(
-            f"grains of {name}: {links} links from map to map, of which about {np.nansum(chance):.1f} join two "
-            "grains, good to a factor of two or three (link_chance, mixed_chance)"
+            f"grains of {name}: about {np.nansum(chance):.1f} of the {links} links from map to map may join two "
+            "different grains (known to a factor of two or three)"
         )
     tracks = diffraction.track_table(grains)
     counts = diffraction.count_grains(grains)

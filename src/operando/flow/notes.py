@@ -16,10 +16,10 @@ CLEAR_WIDTHS = 3.0
 
 
 WORDS = {
-    Flag.CUT_BY_GAP: "are cut by a gap of the detector",
-    Flag.WINDOW_EDGE: "lie at the edge of their window",
+    Flag.CUT_BY_GAP: "are cut by a gap of the detector, and left out",
+    Flag.WINDOW_EDGE: "lie at the edge of their window: widen q_range",
     Flag.NOT_CONVERGED: "gave no converged fit",
-    Flag.POOR_FIT: "are fitted poorly",
+    Flag.POOR_FIT: "are fitted poorly: a second phase (phases = 2), or another line beside it?",
 }
 
 
@@ -73,10 +73,8 @@ def _fits(groups: dict[str, xr.Dataset]) -> list[str]:
             for reason in WORDS:
                 share = int((peaks & ((flag & int(reason)) != 0)).sum()) / max(int(peaks.sum()), 1)
                 if share > WORTH_SAYING:
-                    words = WORDS[reason]
-                    sentences.append(
-                        f"{name.removeprefix('xrd/')} {family}: {share:.0%} of the peaks {words}"
-                    )
+                    which = name.removeprefix("xrd/") + ("" if family == "all" else f" {family}")
+                    sentences.append(f"{which}: {100 * share:.0f} % of the peaks {WORDS[reason]}")
     return sentences
 
 
@@ -98,5 +96,7 @@ def _neighbours(groups: dict[str, xr.Dataset]) -> list[str]:
             if abs(q - at) > 1e-6
         ]
         if others:
-            sentences.append(f"{name}: {', '.join(others)} near enough to bias its positions")
+            sentences.append(
+                f"{name}: near it lies {', '.join(others)}, which may shift the positions of its peaks"
+            )
     return sentences

@@ -37,7 +37,7 @@ def noise_floors(
         files = [section.scans] if isinstance(section.scans, str) else section.scans
         parts = [reconstructed(job, Path(files[0]), 0, part, volumes[0].centre) for part in (0, 1)]
         level = [measured(job, part, how)["maps"]["level"] for part in parts]
-        source, scale = "even and odd projections of the first scan, noise over sqrt 2", 2**-0.5
+        source, scale = "even and odd projections of the first scan, noise over √2", 2**-0.5
         job.notes.append("tomography: no two scans without current: the noise floor is from even and odd projections "
                          "of the first scan, and knows of counting noise, not of what moved or drifted")  # fmt: skip
     else:

@@ -66,8 +66,8 @@ def note_rest(job: Run, volumes: list[LabelVolume]) -> None:
     most = max(shares, key=lambda name: shares[name])
     if shares[most] > FEW:
         job.notes.append(
-            f"transport: {100 * shares[most]:.2g} % of {most} within rows and region are of phases that [transport] "
-            "does not name: they block, and domains that reach into them are judged by little"
+            f"transport: {100 * shares[most]:.2g} % of {most} within rows and region are phases that [transport] "
+            "does not name: they are taken to conduct nothing. Name those that do"
         )
 
 
