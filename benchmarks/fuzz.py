@@ -22,6 +22,7 @@ os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 os.environ |= dict.fromkeys(
     ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_MAX_THREADS", "OPERANDO_THREADS"), "1"
 )
+os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # that of GNU does not bear forks
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "fuzz"))
 
 
@@ -40,7 +41,7 @@ def main() -> None:
     given = parser.parse_args()
     place = given.folder or Path(tempfile.mkdtemp(prefix="operando-fuzz-"))
     (place / "whole").mkdir(parents=True)
-    found = [one for one in originals(place / "whole", given.quick) if given.only in one.name]
+    found = [one for one in originals(place / "whole", given.quick) if given.only.lower() in one.name.lower()]
     warm_up(found, place)
     numbers = range(given.first, given.first + given.cases) if given.one is None else [given.one]
     told, wrong, slowest, largest, cpu = Counter(), [], (0.0, 0), (0, 0), 0.0

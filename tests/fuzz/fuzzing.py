@@ -36,7 +36,7 @@ def case(number: int, found: list[Original], place: Path, seed: int = 1) -> Case
     original = found[int(rng.choice(len(found), p=shares / shares.sum()))]
     file = original.files[int(rng.integers(len(original.files)))]
     words = original.commands[int(rng.integers(len(original.commands)))]
-    words = tuple(word.format(file=file) for word in words)
+    words = tuple(_told(word, file) for word in words)
     home = place / f"case-{number}"
     _copy(original, file, words, home)
     how = _spoil(original.way(file), home / file, rng)
@@ -44,6 +44,11 @@ def case(number: int, found: list[Original], place: Path, seed: int = 1) -> Case
     if not outcome.wrong:
         shutil.rmtree(home)
     return Case(number, original.name, file, how, words, outcome)
+
+
+def _told(word: str, file: str) -> str:
+    """A word of a command with the name of the file, or of what it is a part of (a store, a folder of slices)."""
+    return word.format(file=file, top=Path(file).parts[0])
 
 
 def _spoil(way: Callable[[Path, np.random.Generator], str], path: Path, rng: np.random.Generator) -> str:
@@ -146,10 +151,10 @@ def warm_up(found: list[Original], place: Path) -> None:
         (home / OUTPUT).mkdir(exist_ok=True)
         os.chdir(home)
         for words in set(original.commands):
-            for file in {Path(name).suffix: name for name in original.files}.values():
+            for file in {(name[:3], Path(name).suffix): name for name in original.files}.values():
                 with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.redirect_stderr(told):
                     try:
-                        _command(tuple(word.format(file=file) for word in words))
+                        _command(tuple(_told(word, file) for word in words))
                     except SystemExit as done:
                         if done.code not in (0, None):
                             print(

@@ -14,8 +14,10 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "unit"), str(TESTS / "recovery")]
 REAL = TESTS.parents[1] / "shared" / "data"
 
+from originals_volumes import long_volumes, quick_volumes  # noqa: E402
 from spoil_bytes import spoil_bytes, spoil_lines  # noqa: E402
 from spoil_hdf5 import spoil_hdf5  # noqa: E402
+from spoil_json import spoil_json  # noqa: E402
 from spoil_toml import spoil_toml  # noqa: E402
 
 OUTPUT = "out"
@@ -35,8 +37,26 @@ class Original:
     alone: bool = False
 
     def way(self, file: str) -> Callable:
-        kinds = {".toml": spoil_toml, ".h5": spoil_hdf5, ".nxs": spoil_hdf5, ".h5oina": spoil_hdf5}
-        binary = (".mpr", ".nda", ".ndax", ".tif", ".tiff", ".npy", ".cbf", ".edf", ".crc")
+        kinds = {
+            ".toml": spoil_toml,
+            ".json": spoil_json,
+            ".h5": spoil_hdf5,
+            ".nxs": spoil_hdf5,
+            ".h5oina": spoil_hdf5,
+        }
+        binary = (
+            "/c/0/0/0",
+            ".npz",
+            ".mpr",
+            ".nda",
+            ".ndax",
+            ".tif",
+            ".tiff",
+            ".npy",
+            ".cbf",
+            ".edf",
+            ".crc",
+        )
         return kinds.get(Path(file).suffix, spoil_bytes if file.endswith(binary) else spoil_lines)
 
 
@@ -235,9 +255,11 @@ def originals(place: Path, quick: bool = False) -> list[Original]:
         Original("science files", maps, _some(maps, "map.*", "*.h5", "*.nxs"), (LOOK,), 12, True),
         Original("projections", maps, ("dxchange.h5", "nxtomo.nxs"), (recon,), 5, True),
     ]
+    found += [Original(**one) for one in quick_volumes(place, LOOK, RUN)]
     if quick:
         kept = Original("results", results(place, None), ("run/results.nxs",), results_asked()[:5], 8)
         return [*found, kept]
+    found += [Original(**one) for one in long_volumes(place, LOOK, RUN)]
     return [*found, *_long(place, short, seen, maps)]
 
 

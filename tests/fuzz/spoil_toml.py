@@ -36,7 +36,7 @@ def _at(tree: Any, path: tuple) -> Any:
     return tree
 
 
-def _change(tree: dict, rng) -> str:
+def change(tree: dict, rng) -> str:
     places = _places(tree)
     path = places[int(rng.integers(len(places)))]
     holder, key = _at(tree, path[:-1]), path[-1]
@@ -83,7 +83,7 @@ def spoil_toml(path: Path, rng) -> str:
     if rng.random() < 0.15:
         return spoil_lines(path, rng)
     tree = tomllib.loads(path.read_text())
-    told = [_change(tree, rng) for _ in range(int(rng.choice([1, 1, 1, 2, 4])))]
+    told = [change(tree, rng) for _ in range(int(rng.choice([1, 1, 1, 2, 4])))]
     path.write_text(_text(tree), encoding="utf-8", errors="replace")
     return "; ".join(told)
 

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 #: of code that meets a word for a number, a table for an array, an index past the end, a size below zero
 MISLED = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError, EOFError,
-    StopIteration, struct.error,
+    StopIteration, struct.error, zlib.error,
 )  # fmt: skip
 LONGEST = 200
 

@@ -14,11 +14,13 @@ import xarray as xr
 from operando import tomography as tomo
 from operando.core import digest
 from operando.core.errors import InputError, ReadError
+from operando.core.voxel import is_grey
 from operando.read.volume_file import Box, VolumeFile, open_volume
 
 STROKES, VERSION = "operando strokes", 1
 APART = 12  # slices without paint that part two boxes
 MOST_UNKNOWN = 0.5
+MOST_RADIUS = 1000.0  # voxels
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ class Known:
 
 def filled(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """float32 with the median where a voxel is no number, and where that is. Raises InputError where most are none."""
-    values = np.array(values, np.float32)
-    bad = ~np.isfinite(values)
+    with np.errstate(over="ignore"):
+        values = np.array(values, np.float32)
+    bad = ~is_grey(values)
     if bad.all():
         raise InputError("a part of the volume holds no number at all", where=name,
                          fix="Crop the volume to where it was reconstructed.")  # fmt: skip
@@ -104,16 +107,27 @@ def read_strokes(path: Path) -> dict[str, Any]:
         told = json.loads(path.read_text(encoding="utf-8"))
         if told["format"] != STROKES or int(told["version"]) > VERSION:
             raise ValueError
-        [
-            tomo.Stroke(s["phase"], tuple(map(tuple, s["points"])), float(s["radius_vox"]))
-            for s in told["strokes"]
-        ]
-        list(map(int, told["shape"]))
-        list(map(str, told["phases"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for stroke in told["strokes"]:
+            _checked(stroke)
+        if not all(isinstance(n, int) for n in told["shape"]) or not all(
+            isinstance(name, str) and name for name in [*told["phases"]]
+        ):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ReadError("no strokes of the dashboard", where=str(path),
                         fix="Paint in the page of operando show, or give a label volume.") from error  # fmt: skip
     return told
+
+
+def _checked(stroke: dict[str, Any]) -> None:
+    """Raise ValueError, KeyError or TypeError for what is no stroke of points (z, y, x) in one phase, or of none."""
+    points, radius = np.array(stroke["points"], float), float(stroke["radius_vox"])
+    phase, across = stroke["phase"], stroke.get("across", "z")
+    whole = points.ndim == 2 and len(points) and points.shape[1] == 3 and np.isfinite(points).all()
+    if not (whole and 0 <= radius <= MOST_RADIUS and across in ("z", "y", "x")):
+        raise ValueError("no stroke")
+    if phase is not None and not isinstance(phase, str):
+        raise TypeError("no name of a phase")
 
 
 def _strokes(path: Path, scan: Scan, phases: Sequence[str] | None) -> list[Known]:

@@ -154,9 +154,10 @@ def _opened(target: Path, key: str, scan: Scan, classifier: Classifier) -> tuple
 
 def _attrs(path: Path) -> dict[str, Any]:
     try:
-        return json.loads((path / "zarr.json").read_text())["attributes"]
-    except (OSError, KeyError, ValueError):
+        found = json.loads((path / "zarr.json").read_text())["attributes"]
+    except (OSError, KeyError, TypeError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _journal(partial: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 from operando.core import digest
 from operando.core.errors import ExperimentError, InputError
 from operando.core.projections import ImageStack, Projections
+from operando.core.voxel import is_grey
 from operando.read.volume_file import VolumeFile, open_volume
 
 from .sections.tomography import TomographySection
@@ -49,7 +50,7 @@ class Volume:
         """(z, y, x) float32, z from the lower collector up; values that are not known become the median."""
         values = open_volume(self.path).read(self.rows, self.region, self.binning)
         values = np.ascontiguousarray(values[::-1]) if self.flip else values
-        bad = ~np.isfinite(values)
+        bad = ~is_grey(values)
         if bad.any():
             if bad.mean() > 0.5:
                 raise InputError("over half of the voxels are not numbers", where=self.path,
@@ -189,7 +190,7 @@ def not_numbers(file: VolumeFile) -> float:
     if file.dtype.kind != "f":
         return 0.0
     planes = np.unique(np.linspace(0, file.shape[0] - 1, 8).astype(int))
-    return float(np.mean([(~np.isfinite(file.read((int(k), int(k) + 1)))).mean() for k in planes]))
+    return float(np.mean([(~is_grey(file.read((int(k), int(k) + 1)))).mean() for k in planes]))
 
 
 def state_of(path: Path) -> tuple:

@@ -11,6 +11,8 @@ import numpy as np
 
 from operando.core import digest
 from operando.core.errors import ExperimentError, InputError, ReadError
+from operando.core.trust import reads
+from operando.core.voxel import voxel_of
 
 from .sections.transport import TransportSection
 
@@ -145,6 +147,7 @@ def read_labels(
     return found.values, (z, y, x)
 
 
+@reads("this volume")
 def _zarr(path: Path, dataset: str | None, voxel_um: float | None):
     from operando.core.errors import require_extra
 
@@ -157,10 +160,12 @@ def _zarr(path: Path, dataset: str | None, voxel_um: float | None):
             raise ReadError(f"no volume of labels; arrays of three axes: {', '.join(three) or 'none'}",
                             where=str(path), fix="Name the dataset.")  # fmt: skip
         store = store[name]
-    voxel = np.broadcast_to(store.attrs.get("voxel_um", np.nan) if voxel_um is None else voxel_um, 3)
-    if store.ndim != 3 or not np.isfinite(np.asarray(voxel, float)).all():
+    if store.ndim != 3:
+        raise ReadError(f"{store.ndim} axes, not z, y, x", where=str(path), fix="Give a segmented volume.")
+    voxel = voxel_of(store.attrs.get("voxel_um") if voxel_um is None else voxel_um)
+    if voxel is None:
         raise _no_voxel(path)
-    return np.asarray(store[:]), tuple(float(v) for v in voxel)
+    return np.asarray(store[:]), voxel
 
 
 def _no_voxel(path: Path) -> ExperimentError:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..core.errors import ReadError
 from ..core.trust import reads
+from ..core.voxel import voxel_of
 
 
 @reads("this volume")
@@ -31,9 +32,9 @@ def read_label_volume(
     if labels.ndim != 3 or labels.dtype.kind not in "iub":
         raise ReadError(f"{labels.ndim} axes of {labels.dtype}, not whole numbers over z, y, x", where=str(path),
                         fix="Give a segmented volume.")  # fmt: skip
-    stored = np.broadcast_to(attrs.get("voxel_um", np.nan), 3)
+    stored = voxel_of(attrs.get("voxel_um")) or (np.nan,) * 3
     step = [float(s if v is None else v) for v, s in zip(voxel_um, stored, strict=True)]
-    if not np.isfinite(step).all():
+    if voxel_of(step) is None:
         raise ReadError("no voxel size", where=str(path), fix="Give it: lateral_um and vertical_um.")
     found = dict(names) if names else {
         key.removeprefix("label_"): int(value) for key, value in attrs.items() if key.startswith("label_")

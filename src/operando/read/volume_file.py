@@ -11,11 +11,14 @@ import numpy as np
 
 from ..core.digest import digest
 from ..core.errors import InputError, ReadError, require_extra
+from ..core.trust import taken_at_its_word
+from ..core.voxel import is_grey, voxel_side
 
 Part = tuple[int, int]
 Box = tuple[slice, slice, slice]
 TIFF = (".tif", ".tiff")
 SAMPLE = 200_000
+VOLUME = "this volume"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class VolumeFile:
         cut = (slice(None, None, step), slice(None, None, step))
         parts = [self.box((slice(p, p + 1), slice(0, ny), slice(0, nx)))[0][cut].ravel() for p in planes]
         values = np.concatenate(parts).astype(np.float64)
-        return values[np.isfinite(values)]
+        return values[is_grey(values)]
 
     def read(
         self, rows: Part | None = None, region: tuple[int, ...] | None = None, binning: int = 1
@@ -104,11 +107,12 @@ def open_volume(path: str | Path) -> VolumeFile:
     path = Path(path)
     if not path.exists():
         raise ReadError("no such file", where=str(path), fix="Check the path.")
-    if path.suffix == ".zarr":
-        return _zarr(path)
-    if path.is_dir():
-        return _tiff_folder(path)
-    return _tiff_stack(path) if path.suffix.lower() in TIFF else _hdf5(path)
+    with taken_at_its_word(path, VOLUME):
+        if path.suffix == ".zarr":
+            return _zarr(path)
+        if path.is_dir():
+            return _tiff_folder(path)
+        return _tiff_stack(path) if path.suffix.lower() in TIFF else _hdf5(path)
 
 
 def _made(
@@ -120,16 +124,18 @@ def _made(
     stat = path.stat()
     about.setdefault("digest", digest(str(path), stat.st_size, stat.st_mtime_ns))
     z, y, x = (int(n) for n in shape)
-    return VolumeFile(path, (z, y, x), _numeric(dtype, path), get, **about)
+
+    def trusted(box: Box) -> np.ndarray:
+        with taken_at_its_word(path, VOLUME):
+            return get(box)
+
+    return VolumeFile(path, (z, y, x), _numeric(dtype, path), trusted, **about)
 
 
 def _zarr(path: Path) -> VolumeFile:
     zarr = require_extra("zarr", "tomo", "reading zarr volumes")
-    try:
-        held = zarr.open(str(path), mode="r")
-        arrays = dict(held.arrays()) if isinstance(held, zarr.Group) else {"": held}
-    except Exception as error:  # what is no zarr shows itself in many ways
-        raise ReadError(f"damaged zarr store ({error})", where=str(path), fix="Make it again.") from error
+    held = zarr.open(str(path), mode="r")
+    arrays = dict(held.arrays()) if isinstance(held, zarr.Group) else {"": held}
     three = {name: a for name, a in arrays.items() if a.ndim == 3}
     name = next((n for n in ("attenuation", "label") if n in three), None) or _only(list(three), path)
     array, attrs = three[name], {**dict(held.attrs), **dict(three[name].attrs)}
@@ -138,7 +144,7 @@ def _zarr(path: Path) -> VolumeFile:
         raise ReadError("a volume that was not finished", where=str(path), fix="Run operando recon again.")
     about = {"digest": str(attrs["key"])} if "key" in attrs else {}
     return _made(path, array.shape, array.dtype, lambda box: np.asarray(array[box]),
-                 voxel_um=_number(attrs.get("voxel_um")), started_s=_number(attrs.get("started_s")),
+                 voxel_um=voxel_side(attrs.get("voxel_um")), started_s=_number(attrs.get("started_s")),
                  units=str(attrs.get("units", "1")), **about)  # fmt: skip
 
 
@@ -153,7 +159,7 @@ def _hdf5(path: Path) -> VolumeFile:
         file.visititems(lambda n, o: found.append(n) if isinstance(o, h5py.Dataset) and o.ndim == 3 else None)
         name = _only(found, path)
         stored = file[name]
-        shape, dtype, voxel = stored.shape, stored.dtype, _number(attribute(stored, "voxel_um"))
+        shape, dtype, voxel = stored.shape, stored.dtype, voxel_side(attribute(stored, "voxel_um"))
 
     def get(box: Box) -> np.ndarray:
         with damage_told(path), open_hdf5(path) as file:
@@ -164,14 +170,9 @@ def _hdf5(path: Path) -> VolumeFile:
 
 def _tiff_stack(path: Path) -> VolumeFile:
     tifffile = require_extra("tifffile", "tomo", "reading TIFF volumes")
-    try:
-        with tifffile.TiffFile(path) as file:
-            shape, dtype, pages = tuple(file.series[0].shape), file.series[0].dtype, len(file.pages)
-            whole = file.series[0].dataoffset is not None
-    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
-        raise ReadError(
-            f"no TIFF, or a damaged one ({error})", where=str(path), fix="Copy it again."
-        ) from error
+    with tifffile.TiffFile(path) as file:
+        shape, dtype, pages = tuple(file.series[0].shape), file.series[0].dtype, len(file.pages)
+        whole = file.series[0].dataoffset is not None
     if len(shape) == 2:
         shape = (1, *shape)
 
@@ -199,12 +200,8 @@ def _tiff_folder(path: Path) -> VolumeFile:
         )
 
     def one(file: Path) -> np.ndarray:
-        try:
+        with taken_at_its_word(file, "this image"):
             return tifffile.imread(file)
-        except (OSError, ValueError, tifffile.TiffFileError) as error:
-            raise ReadError(
-                f"no TIFF, or a damaged one ({error})", where=str(file), fix="Copy it again."
-            ) from error
 
     first = one(files[0])
     shape = (len(files), *first.shape)
