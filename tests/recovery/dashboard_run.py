@@ -34,6 +34,7 @@ def build(
     q = 6 * np.pi / c
     ring = {
         "c": (c, "angstrom"), "c_err": (error, "angstrom"), "q": (q, "1/angstrom"),
+        "q_err": (q * error / c, "1/angstrom"),
         "width": (0.01 + 0 * q, "1/angstrom"),
         "area": (2.0 + 0 * q, "counts/angstrom"), "background": (5.0 + 0 * q, "counts"),
         "slope": (0 * q, "counts*angstrom"),

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import threading
 from contextlib import contextmanager
 from statistics import median
@@ -172,12 +173,34 @@ def test_a_missing_point_says_why(browser, run):
         assert "too few counts" in note
 
 
+def test_quantities_are_named_in_words(browser, run):
+    """No group, underscore or name of a variable that says nothing stands in the menu."""
+    with served(run[0]) as server:
+        show(browser, server)
+        names = browser.js(
+            "[...document.querySelectorAll('#map select[name=quantity] option')].map(o => o.textContent)"
+        )
+        assert "LCO003 c perp" in names
+        assert not [name for name in names if "_" in name or "/" in name.replace(" / ", "")]
+        made = browser.js(
+            "import('/static/names.js').then((m) => ["
+            "m.quantityName({group: 'tomography/maps', variable: 'lithium', labels: ['top']}), "
+            "m.quantityName({group: 'xrd/A', variable: 'a', labels: ['all']}), m.groupName('xrd/A/phases')])"
+        )
+        assert made == ["lithium thickness top", "A a", "A, two peaks"]
+
+
 def test_the_fitted_peak_lies_on_the_pattern_of_its_point(browser, run):
     with served(run[0]) as server:
         show(browser, server, "t=1050&p=6,4")
         browser.until("document.querySelector('#peak .note').textContent.includes('perp')")
         browser.until("document.querySelector('#pattern h2').textContent.includes('point')")
         settled(browser)
+        ring = run[1].groups["xrd/LCO003"].isel(time=3, family=0, z=6, x=4)
+        said = browser.js("document.querySelector('#peak .note').textContent")
+        value, error = (float(v) for v in re.search(r"perp (\d\.\d+) ± (0\.\d+)", said).groups())
+        assert value == pytest.approx(float(ring["q"]), abs=float(ring["q_err"]))
+        assert error == pytest.approx(float(ring["q_err"]), rel=0.35)
         rows = table(browser, "peak")[1:]
         dots = np.array([[float(v) for v in r[1:]] for r in rows if r[0] == "pattern"])
         curve = np.array([[float(v) for v in r[1:]] for r in rows if r[0] == "fit perp"])

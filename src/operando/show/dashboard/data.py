@@ -209,6 +209,9 @@ class RunData:
             family = found.setdefault(quantity.labels[0][2], {"units": {}})
             family[quantity.variable] = record.plain(values[:, row, column])
             family["units"][quantity.variable] = quantity.units
+            if quantity.variable == "q" and quantity.error:
+                errors = self._laid_out(groups[quantity.group], quantity.error, quantity)
+                family["q_err"] = record.plain(errors[:, row, column])
         return {"ring": ring, "families": found}
 
     def _pattern(self, groups, step: int, rows: tuple[int, int], columns: tuple[int, int]):

@@ -17,6 +17,8 @@ from .texture import AU_A, LI_A, TI_A, TI_C
 
 #: maps of fewer rows show neither fronts nor layers: their experiment.toml asks for peaks alone
 FEWEST_ROWS = 20
+#: patterns of all points are kept of an experiment with no more frames than this (some 50 MB)
+FEW_POINTS = 5000
 #: (100) planes of Ti lie in the film, their [001] along x
 TI_TEXTURE = {"plane": [1, 0, 0], "azimuth_deg": 90, "second_plane": [0, 0, 1], "second_azimuth_deg": 0}
 
@@ -115,6 +117,8 @@ def experiment_text(cell: FilmCell, layout: Layout) -> str:
         "rows": cell.rows, "columns": cell.columns, "step_z_um": cell.step_z_um, "step_x_um": cell.step_x_um,
         "order": cell.order,
     }  # fmt: skip
+    small = asked and cell.maps * cell.rows * cell.columns <= FEW_POINTS
+    kept = ["point_patterns = true        # I(q) of every point, for the dashboard"] if small else []
     recorded = [] if layout == "eiger" else ["# motors sz, sx are recorded too"]
     lines = [
         f"title = {_toml(cell.title)}", "",
@@ -131,7 +135,7 @@ def experiment_text(cell: FilmCell, layout: Layout) -> str:
         "[xrd]", f"scans = {_toml(SCANS[layout])}", 'geometry = "calib/detector.poni"',
         'mask = "detector"            # dead pixels carry the detector\'s dead value',
         *(['monitor = "none"             # the detector\'s own files record none'] if layout == "eiger" else []),
-        f"polarisation = {cell.polarisation}", *standard, *recorded,
+        f"polarisation = {cell.polarisation}", *standard, *kept, *recorded,
         f"grid = {_toml(grid)}", "rings = [",
         *(f"  {_toml(ring)}," for ring in rings), "]", "",
         *(_questions(cell) if asked else []),

@@ -3,7 +3,7 @@ import { axes, band, extent, frame, legend, line, padded, panel, SERIES, size, w
 import { grid, nearest, regionHistory, runs, sameGrid } from "./data.js";
 import { on, set, state } from "./state.js";
 import { field, series } from "./view.js";
-import { label, number, pretty, reasons, shortReason, timeUnit, withError } from "./words.js";
+import { label, number, pretty, reasons, timeUnit, withError } from "./words.js";
 
 let made, box, per, unit, drawn = [];
 
@@ -18,9 +18,11 @@ export function start() {
   });
 }
 
+const across = (dim, c, first, last) => `${dim} ${number(c[first])}${last > first ? ` to ${number(c[last])}` : ""}`;
+
 export function place(g) { // rectangle of points that is meant, and its words
   const rows = g.row.length, columns = g.column.length, at = (r, c) => `${g.dims[2]} ${number(g.column[c])}, ${g.dims[1]} ${number(g.row[r])} ${pretty(g.row_units)}`;
-  if (state.r && state.r[1] < rows && state.r[3] < columns) return { box: state.r, said: `region of ${(state.r[1] - state.r[0] + 1) * (state.r[3] - state.r[2] + 1)} points: ${at(state.r[0], state.r[2])} to ${at(state.r[1], state.r[3])}`, kind: "region" };
+  if (state.r && state.r[1] < rows && state.r[3] < columns) return { box: state.r, said: `region ${across(g.dims[2], g.column, state.r[2], state.r[3])}, ${across(g.dims[1], g.row, state.r[0], state.r[1])} ${pretty(g.row_units)}`, kind: "region" };
   if (state.p && state.p[0] < rows && state.p[1] < columns) return { box: [state.p[0], state.p[0], state.p[1], state.p[1]], said: `point at ${at(...state.p)}`, kind: "point" };
   return { box: [0, rows - 1, 0, columns - 1], said: "whole map", kind: "whole map" };
 }
@@ -55,7 +57,8 @@ function draw() {
   const low = found.map((h) => h.values.map((v, i) => v - (h.errors[i] > 0 ? h.errors[i] : 0))), high = found.map((h) => h.values.map((v, i) => v + (h.errors[i] > 0 ? h.errors[i] : 0)));
   const x = padded(extent(...found.map((h) => h.time.map((t) => t / per))), 0.03), lanes = flagLanes(found[0]);
   const top = 22, bottom = 36 + 15 * lanes.length;
-  box = axes({ left: lanes.length ? 84 : 66, top, width: width - (lanes.length ? 96 : 78), height: Math.max(60, height - top - bottom), x, y: padded(extent(...low, ...high), 0.06) });
+  const left = Math.max(66, ...lanes.map(([, word]) => 5.1 * word.length + 12));
+  box = axes({ left, top, width: width - left - 12, height: Math.max(60, height - top - bottom), x, y: padded(extent(...low, ...high), 0.06) });
   let out = found.length > 1 ? legend(found.map((h) => [h.name, h.colour]), 66, 12) : "";
   out += flagRows(lanes, found[0]) + frame(box, { ylabel: label(shown.label, shown.units), most: Math.max(3, Math.floor(box.height / 55)) });
   found.forEach((h, k) => { const t = h.time.map((v) => v / per); out += band(box, t, low[k], high[k], h.colour) + line(box, t, h.values, h.colour, { dots: h.values.length <= 120 ? 4.5 : 0 }); });
@@ -75,7 +78,7 @@ function flagRows(lanes, h) {
     const place = Math.log2(Number(bit)), wide = Math.max(1.5, Math.min(6, 0.8 * box.width / h.time.length));
     const mark = (x, i) => (h.shares ? `M${x} ${y + 1}v${(-10 * h.shares[i][place]).toFixed(1)}` : `M${x - 3} ${y - 7}l6 6m0 -6l-6 6`);
     const at = h.time.map((t, i) => (h.flags[i] & Number(bit) ? mark(Math.round(10 * box.px(t / per)) / 10, i) : "")).join("");
-    return `${h.shares ? `<path class="grid" d="M${box.left} ${y + 1}h${box.width}"/>` : ""}<path d="${at}" stroke="var(--warn)" stroke-width="${h.shares ? wide : 1.3}" fill="none"/>${words(box.left - 5, y, shortReason(word), 'text-anchor="end" class="soft small"')}`;
+    return `${h.shares ? `<path class="grid" d="M${box.left} ${y + 1}h${box.width}"/>` : ""}<path d="${at}" stroke="var(--warn)" stroke-width="${h.shares ? wide : 1.3}" fill="none"/>${words(box.left - 5, y, word, 'text-anchor="end" class="soft small"')}`;
   }).join("");
 }
 
@@ -86,10 +89,11 @@ function cursor() {
   const shown = field(), { said, kind } = place(grid(0, state.q));
   const parts = drawn.map((h) => {
     const i = nearest(h.time, state.t), why = kind === "point" ? reasons(h.flags[i], runs[0].flags) : [];
-    const spread = Number.isFinite(h.spread[i]) ? `, spread ${number(h.spread[i], 2)}, ${h.points[i]} points` : "";
-    return `${drawn.length > 1 ? `${h.name}: ` : ""}${withError(h.values[i], h.errors[i], shown.units)}${spread}${why.length ? ` · ${why.join(", ")}` : ""}`;
+    const spread = drawn.length === 1 && Number.isFinite(h.spread[i]) ? `, spread ${number(h.spread[i], 2)}` : "";
+    return `${drawn.length > 1 ? `${h.name} ` : ""}${withError(h.values[i], h.errors[i], shown.units)}${spread}${why.length ? ` · ${why.join(", ")}` : ""}`;
   });
-  made.note.textContent = `${said[0].toUpperCase()}${said.slice(1)}: ${parts.join(" · ")}${kind === "point" ? "" : ` (mean${drawn[0].errors.some(Number.isFinite) ? " weighted by 1/error²" : ""}${flagLanes(drawn[0]).length ? "; bars: share of points with a flag" : ""})`}`;
+  const i = nearest(drawn[0].time, state.t), of = `; ${drawn[0].errors.some(Number.isFinite) ? "weighted " : ""}mean of ${drawn[0].points[i]} points.${flagLanes(drawn[0]).length ? " Bars: share flagged." : ""}`;
+  made.note.textContent = made.note.title = `${said[0].toUpperCase()}${said.slice(1)}: ${parts.join(" · ")}${kind === "point" ? "" : of}`;
 }
 
 function table() {

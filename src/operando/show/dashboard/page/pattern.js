@@ -5,7 +5,7 @@ import { array, grid, nearest, pattern, peak, runs } from "./data.js";
 import { bar, canvasOf, hatch } from "./raster.js";
 import { on, refresh, set, state } from "./state.js";
 import { onScan, times } from "./view.js";
-import { label, number } from "./words.js";
+import { label, number, withError } from "./words.js";
 import { place } from "./history.js";
 
 let whole, zoom, picture;
@@ -31,7 +31,7 @@ function points() { // the pattern to show: of the point or region where pattern
   const g = runs[0].byName[state.q] ? grid(0, state.q) : null;
   if (g && has(0, "points") && (state.p || state.r) && onScan()) {
     const where = place(g), found = soon(pattern(0, nearest(g.time, state.t), where.box));
-    if (found) lastPoints = { q: found.q, values: found.values, errors: found.errors, units: found.units, said: `mean of the ${where.kind}`, of: where.kind };
+    if (found) lastPoints = { q: found.q, values: found.values, errors: found.errors, units: found.units, said: where.kind === "point" ? "this point" : `mean of the ${where.kind}`, of: where.kind };
     if (lastPoints) return lastPoints;
   } else lastPoints = null;
   const a = mean(0);
@@ -63,7 +63,7 @@ function drawPattern() {
   });
   if (phases.length) out += legend(phases.map((phase, i) => [phase, SERIES[(i + 2) % 6]]), a.left, height - 3);
   whole.svg.innerHTML = out + words(a.left + a.width, height - 3, "q / Å⁻¹", 'text-anchor="end" class="label"');
-  whole.note.textContent = p.of === "map" && (state.p || state.r) && !has(0, "points") ? "point_patterns = true keeps those of points." : "";
+  whole.note.textContent = p.of === "map" && (state.p || state.r) && !has(0, "points") ? "Of a point only with point_patterns = true." : "";
 }
 
 export function chosenRing() {
@@ -78,7 +78,7 @@ function fits(ring) {
   const g = grid(0, state.q);
   if (!state.p || !onScan() || state.p[0] >= g.row.length || state.p[1] >= g.column.length) return [];
   const found = soon(peak(0, ring.name, state.p)), s = nearest(times(), state.t), middle = (ring.q[0] + ring.q[1]) / 2;
-  return Object.entries(found?.families ?? {}).map(([family, f]) => ({ family, f, good: [f.q, f.width, f.area, f.background].every((v) => v?.[s] != null), curve: model(f, s, middle), at: f.q?.[s], width: f.width?.[s], units: f.units }));
+  return Object.entries(found?.families ?? {}).map(([family, f]) => ({ family, f, good: [f.q, f.width, f.area, f.background].every((v) => v?.[s] != null), curve: model(f, s, middle), at: f.q?.[s], error: f.q_err?.[s], units: f.units }));
 }
 
 function drawPeak() {
@@ -105,8 +105,8 @@ function drawPeak() {
     items.push([`fit ${one.family}`, SERIES[i % 6]]);
   });
   zoom.svg.innerHTML = out + legend(items, 54, 11) + words(a.left + a.width / 2, height - 3, "q / Å⁻¹", 'text-anchor="middle" class="label"');
-  const told = found.map((one) => (one.good ? `${one.family}: q ${number(one.at, 6)} Å⁻¹, width ${number(one.width, 3)} Å⁻¹` : `${one.family}: no valid fit`));
-  zoom.note.textContent = state.p ? `${told.join(" · ")}${found.length && own ? ". A fit is of its family's azimuths, the dots of all." : ""}` : "Click a point of the map for its fit.";
+  const told = found.map((one) => (one.good ? `${one.family} ${withError(one.at, one.error)}` : `${one.family} no valid fit`));
+  zoom.note.textContent = zoom.note.title = !state.p ? "Click a point of the map for its fit." : `q / Å⁻¹: ${told.join(", ")}.${found.length ? ` Fits: azimuths of each family; dots: all.` : ""}`;
   zoom.drawn = { q, curves, families: found.filter((one) => one.good).map((one) => one.family), p: p ? { x, y: dots } : null };
 }
 

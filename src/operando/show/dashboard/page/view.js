@@ -1,6 +1,7 @@
 // What the chosen quantity, mode and time mean: the field that the map and the history draw.
 import { limits, median } from "./colour.js";
 import { grid, maps, nearest, runs, sameGrid } from "./data.js";
+import { groupName, quantityName } from "./names.js";
 import { refresh, state } from "./state.js";
 
 export const times = () => {
@@ -20,16 +21,12 @@ export function onScan() { // whether the points of the chosen quantity are thos
 export function quantityChoices() {
   const groups = new Map();
   for (const q of runs[0].quantities) {
-    const name = q.group.replace(/^xrd\//, "").replaceAll("/", " ") || q.group;
+    const name = groupName(q.group);
     if (!groups.has(name)) groups.set(name, []);
-    groups.get(name).push([q.name, shortName(q)]);
+    groups.get(name).push([q.name, quantityName(q)]);
   }
   return [...groups].map(([group, choices]) => ({ group, choices }));
 }
-
-const NAMES = { x_li: "x", x_li_emr: "x (EMR)", bic_gain: "BIC gain" };
-
-export const shortName = (q) => [q.group.replace(/^xrd\//, "").replaceAll("/", " "), NAMES[q.variable] ?? q.variable.replaceAll("_", " "), ...q.labels.filter((l) => l !== "all")].join(" ");
 
 export function series(run) { // the maps of the quantity, or null until they are here
   if (!runs[run]?.byName[state.q]) return null;
@@ -53,7 +50,7 @@ export function field() { // values, errors, flags, limits of all times in the c
 function compute(q, m, other) {
   let { values, errors, flags } = m;
   if (state.v === "trusted" && flags) values = values.map((v, i) => (flags[i] ? NaN : v));
-  const made = { values, errors, flags, units: q.units, kind: q.colours, label: shortName(q) };
+  const made = { values, errors, flags, units: q.units, kind: q.colours, label: quantityName(q) };
   const n = m.rows * m.columns;
   if (state.m === "error") Object.assign(made, { values: errors ? errors.map((e, i) => (Number.isFinite(values[i]) ? e : NaN)) : new Float32Array(values.length).fill(NaN), errors: null, kind: "amount", label: `error of ${made.label}` });
   if (state.m === "change") subtract(made, (i) => i % n, values, errors, "change of ");

@@ -55,9 +55,6 @@ export function reasons(flag, names) { // words of the bits of a flag
   return Object.entries(names).filter(([bit]) => flag & Number(bit)).map(([, word]) => word);
 }
 
-const SHORT = { "outside calibration": "calibration", "too few counts": "few counts", "before record": "no record", "after record": "no record" };
-export const shortReason = (word) => SHORT[word] ?? word;
-
 export function ticks(low, high, most = 6) {
   const span = high - low;
   if (!(span > 0)) return { at: [low], decimals: 2 };
