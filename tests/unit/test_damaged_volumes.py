@@ -84,7 +84,7 @@ def test_a_voxel_that_no_image_has_is_not_known(tmp_path, said):
 def test_sides_of_voxels_and_grey_values():
     assert voxel_of(1.7) == (1.7, 1.7, 1.7)
     assert voxel_of(np.array([1.0, 2.0, 3.0])) == (1.0, 2.0, 3.0)
-    seen = is_grey(np.array([0, -3.5, 1e15, 1e16, -1e38, np.inf, np.nan], np.float32))
+    seen = is_grey(np.array([0, -3.5, 1e8, 1e10, -1e38, np.inf, np.nan], np.float32))
     assert seen.tolist() == [True, True, True, False, False, False, False]
 
 
@@ -98,6 +98,7 @@ STROKE = {"phase": "a", "points": [[0, 1, 2], [0, 1, 5]], "radius_vox": 1.0}
         {"points": [[0, 1]]},
         {"points": [[0, 1, 2], [0, 1]]},
         {"points": "here"},
+        {"points": [[0, "1", 2]]},
         {"points": [[0, 1, None]]},
         {"radius_vox": 1e300},
         {"radius_vox": -1},
@@ -115,3 +116,22 @@ def test_strokes_that_are_none_are_told(tmp_path, wrong):
     file.write_text(json.dumps(told | {"strokes": [STROKE | wrong]}))
     with pytest.raises(ReadError, match="no strokes of the dashboard"):
         read_strokes(file)
+
+
+def test_labels_without_a_voxel_and_a_link_to_itself_are_told(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "none.h5", "w") as file:
+        file["labels"] = LABELS[:0]
+        file["labels"].attrs["voxel_um"] = 1.0
+    with pytest.raises(ReadError, match=r"\(0, 8, 9\) values"):
+        read_labels(tmp_path / "none.h5", None, None)
+    loop = tmp_path / "loop.tif"
+    loop.symlink_to(loop)
+    from typer.testing import CliRunner
+
+    from operando.cli import app
+
+    done = CliRunner().invoke(app, ["model", "transport", str(loop), "-o", str(tmp_path / "out")])
+    assert isinstance(done.exception, OperandoError)
+    assert done.exception.what == "no such file"

@@ -129,7 +129,7 @@ def transport(
     Example: operando model transport cell.h5 --phase pore=0 --phase grain=1,0.4,150,0.26
     """
     settings = as_given(locals())
-    settings["labels"] = [str(path.resolve()) for path in labels]
+    settings["labels"] = [str(path.absolute()) for path in labels]
     from operando.flow import model_transport
     from operando.terminal import Terminal
 

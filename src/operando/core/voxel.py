@@ -8,8 +8,8 @@ import numpy as np
 
 #: sides (um) that a voxel of an image can have: a tenth of a nanometre to ten centimetres
 SIDES_UM = (1e-4, 1e5)
-#: grey values beyond this are damage: sums and squares of them are no numbers any more
-LARGEST_GREY = 1e15
+#: grey values beyond this are damage: the fourth power of more, in a structure tensor, is no float32 any more
+LARGEST_GREY = 1e9
 
 
 def voxel_of(value: Any) -> tuple[float, float, float] | None:

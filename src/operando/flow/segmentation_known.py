@@ -121,6 +121,8 @@ def read_strokes(path: Path) -> dict[str, Any]:
 
 def _checked(stroke: dict[str, Any]) -> None:
     """Raise ValueError, KeyError or TypeError for what is no stroke of points (z, y, x) in one phase, or of none."""
+    if any(isinstance(v, str) for point in stroke["points"] for v in point):
+        raise TypeError("a word among the numbers")
     points, radius = np.array(stroke["points"], float), float(stroke["radius_vox"])
     phase, across = stroke["phase"], stroke.get("across", "z")
     whole = points.ndim == 2 and len(points) and points.shape[1] == 3 and np.isfinite(points).all()

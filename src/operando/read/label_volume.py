@@ -29,8 +29,8 @@ def read_label_volume(
     """
     path = Path(path)
     labels, attrs, z = _tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _hdf5(path, dataset)
-    if labels.ndim != 3 or labels.dtype.kind not in "iub":
-        raise ReadError(f"{labels.ndim} axes of {labels.dtype}, not whole numbers over z, y, x", where=str(path),
+    if labels.ndim != 3 or labels.dtype.kind not in "iub" or not labels.size:
+        raise ReadError(f"{labels.shape} values of {labels.dtype}, not whole numbers over z, y, x", where=str(path),
                         fix="Give a segmented volume.")  # fmt: skip
     stored = voxel_of(attrs.get("voxel_um")) or (np.nan,) * 3
     step = [float(s if v is None else v) for v, s in zip(voxel_um, stored, strict=True)]

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-Number = Annotated[float, Field(strict=True)]  # "8" and true are no numbers
-#: whole numbers beyond this are a slip of the pen, and no array's
-LARGEST = 10**15
+from operando.core.voxel import SIDES_UM
+
+#: numbers beyond these are a slip of the pen: nothing that is measured, and no array's length
+LARGEST, SMALLEST = 10**15, 1e-25
+
+
+def _measured(value: float) -> float:
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(f"no number of a measurement is that {'large' if abs(value) > 1 else 'small'}")
+    return value
+
+
+Number = Annotated[float, Field(strict=True), AfterValidator(_measured)]  # "8" and true are no numbers
 Whole = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Switch = Annotated[bool, Field(strict=True)]
 Positive = Annotated[Number, Field(gt=0)]
+Voxel = Annotated[Number, Field(ge=SIDES_UM[0], le=SIDES_UM[1])]  # in um
 Side = Annotated[Whole, Field(gt=0, le=20_000)]
 Degrees = Annotated[Number, Field(ge=-360, le=360)]
 Word = Annotated[str, Field(min_length=1)]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Whole, Word
+from .base import Number, Positive, Section, Voxel, Whole, Word
 
 Names = Annotated[list[Word], Field(min_length=1)]
 
@@ -62,7 +62,7 @@ class SegmentationSection(Section):
     phases: Annotated[list[Word], Field(min_length=2, max_length=250)] | None = None
     volumes: Word | list[Word] | None = None
     times_s: list[Number] | None = None
-    voxel_um: Positive | None = None
+    voxel_um: Voxel | None = None
     model: Word | None = None
     train: Annotated[list[LabelledSection], Field(min_length=1)] | None = None
     held: list[LabelledSection] = Field(default=[])

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Whole, Word
+from .base import Number, Positive, Section, Voxel, Whole, Word
 from .own_cell import OwnCell
 
 Rows = Annotated[Whole, Field(ge=0)]
@@ -45,7 +45,7 @@ class TomographySection(OwnCell):
     scans: Word | list[Word] | None = None
     volumes: Word | list[Word] | None = None
     times_s: list[Number] | None = None
-    voxel_um: Positive | None = None
+    voxel_um: Voxel | None = None
     energy_keV: Positive | None = None
     distance_mm: Positive | None = None
     row_0: Literal["bottom", "top"] = "bottom"

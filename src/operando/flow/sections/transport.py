@@ -6,13 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Switch, Whole, Word
+from .base import Number, Positive, Section, Switch, Voxel, Whole, Word
 
 Share = Annotated[Number, Field(ge=0)]
 Index = Annotated[Whole, Field(ge=0)]
 
 
 CONTRAST = 1e5  # of Young's moduli: their numerical error is some 1e-7 of the stiffer one
+APART = 1e10  # of conductivities: solves converge to 1e8, and beyond this nothing is left but rounding
 
 
 class SolidSection(Section):
@@ -49,7 +50,7 @@ class TransportSection(Section):
     labels: Word | list[Word] | None = None
     names: list[Annotated[str, Field(pattern=r"^[^/]+$", min_length=1)]] | None = None
     dataset: Word | None = None
-    voxel_um: Positive | None = None
+    voxel_um: Voxel | None = None
     interface: Literal["bottom", "top"] = "bottom"
     depth_um: Positive = 100.0
     phases: dict[Word, SolidSection] = Field(
@@ -107,6 +108,12 @@ class TransportSection(Section):
             raise ValueError(f"bulk: {self.bulk!r} is not among the phases")
         if not self.phases[self.bulk_name].conductivity_mS_per_cm:
             raise ValueError(f"bulk: {self.bulk_name!r} does not conduct")
+        conducts = [p.conductivity_mS_per_cm for p in self.phases.values() if p.conductivity_mS_per_cm]
+        if max(conducts) > APART * min(conducts):
+            raise ValueError(
+                f"phases: conductivities of {min(conducts):g} and {max(conducts):g} mS/cm: at over {APART:g} times "
+                "the poorer one is lost in rounding; say that it blocks (0)"
+            )
         young = [phase.young_GPa for phase in self.phases.values() if phase.young_GPa]
         if self.stiffness and young and max(young) > CONTRAST * min(young):
             raise ValueError(

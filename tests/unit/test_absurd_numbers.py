@@ -1,0 +1,56 @@
+"""Numbers that no measurement has: refused when the experiment file is read, before they overflow anywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from operando.core.errors import ExperimentError
+from operando.flow import load_experiment
+
+TRANSPORT = """title = "labels"
+[transport]
+labels = "experiment.toml"
+phases = { pore = { label = 0 }, a = { label = 1, conductivity_mS_per_cm = 1.0 }, b = { label = 2, conductivity_mS_per_cm = POOR } }
+SIZE = VALUE
+"""  # noqa: E501
+
+
+def written(tmp_path, key="depth_um", value="2.0", poor="0.1"):
+    path = tmp_path / "experiment.toml"
+    path.write_text(TRANSPORT.replace("SIZE", key).replace("VALUE", value).replace("POOR", poor))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (
+            "depth_um",
+            "1e300",
+            "line 5: transport.depth_um: no number of a measurement is that large, found 1e",
+        ),
+        ("depth_um", "1e-300", "no number of a measurement is that small"),
+        ("depth_um", "0", "greater than 0"),
+        ("voxel_um", "1e-9", "greater than or equal to 0.0001"),
+        ("voxel_um", "1e9", "less than or equal to 100000"),
+        ("voxel_um", "nan", "finite number"),
+        ("voxel_um", "1" + 40 * "0", "that large"),
+    ],
+)
+def test_a_number_that_nothing_has_is_told_with_its_line(tmp_path, key, value, told):
+    with pytest.raises(ExperimentError) as error:
+        load_experiment(written(tmp_path, key, value))
+    assert told in str(error.value)
+
+
+def test_numbers_as_they_are_measured_pass(tmp_path):
+    assert load_experiment(written(tmp_path, value="1e15")).transport.depth_um == 1e15
+    assert load_experiment(written(tmp_path, value="1e-25")).transport.depth_um == 1e-25
+    assert load_experiment(written(tmp_path, poor="0.0")).transport.conducting == [1]
+
+
+def test_conductivities_that_rounding_would_lose_are_refused(tmp_path):
+    assert load_experiment(written(tmp_path, poor="1e-10"))
+    for poor in ("1e-11", "1e12"):
+        with pytest.raises(ExperimentError, match="the poorer one is lost in rounding"):
+            load_experiment(written(tmp_path, poor=poor))
