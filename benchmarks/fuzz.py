@@ -34,14 +34,16 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="originals whose name holds this word")
+    parser.add_argument("--only", default="", help="originals whose name holds one of these (a,b)")
     parser.add_argument("--one", type=int)
     parser.add_argument("--quick", action="store_true", help="only what is read in a moment")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     place = given.folder or Path(tempfile.mkdtemp(prefix="operando-fuzz-"))
     (place / "whole").mkdir(parents=True)
-    found = [one for one in originals(place / "whole", given.quick) if given.only.lower() in one.name.lower()]
+    words = given.only.lower().split(",")
+    made = originals(place / "whole", given.quick)
+    found = [one for one in made if any(word in one.name.lower() for word in words)]
     warm_up(found, place)
     numbers = range(given.first, given.first + given.cases) if given.one is None else [given.one]
     told, wrong, slowest, largest, cpu = Counter(), [], (0.0, 0), (0, 0), 0.0

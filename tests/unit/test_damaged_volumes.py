@@ -135,3 +135,30 @@ def test_labels_without_a_voxel_and_a_link_to_itself_are_told(tmp_path):
     done = CliRunner().invoke(app, ["model", "transport", str(loop), "-o", str(tmp_path / "out")])
     assert isinstance(done.exception, OperandoError)
     assert done.exception.what == "no such file"
+
+
+def test_a_head_that_claims_what_no_image_has_is_told_at_once(tmp_path):
+    for shape in ([10**12, 8, 9], [99_999, 99_999, 99_999]):
+        path = store(tmp_path, voxel_um=1.0)
+        head(path / "labels/zarr.json", shape=shape)
+        with pytest.raises(ReadError, match="which no image has"):
+            open_volume(path)
+
+
+@pytest.mark.parametrize("memory_gb", [1.0, 0.1, 1e-3, 1e-20])
+@pytest.mark.parametrize("binning", [1, 3])
+def test_the_binning_that_fits_is_the_least(memory_gb, binning):
+    """As counting up finds it; and at once for a volume of a million voxels a side."""
+    from operando.flow.sections import TomographySection
+    from operando.flow.tomography_plan import PEAK_VOLUMES, Planned, require_memory
+
+    greys = {"lithium": 0.1, "electrolyte": 0.4, "steel": 1.4}
+    section = TomographySection(volumes="v", greys=greys, memory_gb=memory_gb, binning=binning)
+    shape = (900, 400, 350)
+    least = binning + 1
+    while 4 * PEAK_VOLUMES * np.prod([float(n * binning // least) for n in shape]) > 1e9 * memory_gb:
+        least += 1
+    with pytest.raises(OperandoError, match=rf"binning = {least} takes"):
+        require_memory(section, Planned("v", shape, 1.0, 0))
+    with pytest.raises(OperandoError, match=r"binning = \d+ takes"):
+        require_memory(section, Planned("v", (10**9,) * 3, 1.0, 0))

@@ -24,7 +24,6 @@ from .segmentation_known import Known, Scan
 CHUNK = 64
 BYTES_FOREST = 320  # of features and filters, a voxel
 BYTES_UNET = 24  # a voxel of the slices held
-MOST_SIDE = 100_000
 VERSION = "1"
 
 

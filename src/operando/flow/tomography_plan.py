@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,17 +110,20 @@ def require_memory(section: TomographySection, plan: Planned) -> None:
     need, limit = analysis_bytes(plan.shape), allowed_bytes(section)
     if need <= limit:
         return
-    more = section.binning + 1
-    while analysis_bytes(tuple(n * section.binning // more for n in plan.shape)) > limit:
-        more += 1
     nz, ny, nx = plan.shape
-    taken = analysis_bytes(tuple(n * section.binning // more for n in plan.shape))
+    larger = range(section.binning + 1, max(plan.shape) * section.binning + 2)  # at the last, nothing is left
+    more = larger[bisect_left(larger, True, key=lambda b: analysis_bytes(_binned(plan, section, b)) <= limit)]
+    taken = analysis_bytes(_binned(plan, section, more))
     raise ExperimentError(
         f"measuring {nz} x {ny} x {nx} voxels takes about {need / 1e9:.3g} GB of memory at once, "
         f"{limit / 1e9:.3g} GB are {'allowed' if section.memory_gb else 'free'}", where="tomography",
         fix=f"Nothing was done yet. Measure a part (region = [y0, y1, x0, x1], rows = [first, end]), or larger voxels: "
             f"binning = {more} takes {taken / 1e9:.3g} GB.",
     )  # fmt: skip
+
+
+def _binned(plan: Planned, section: TomographySection, binning: int) -> tuple[int, ...]:
+    return tuple(n * section.binning // binning for n in plan.shape)
 
 
 def analysis_bytes(shape: tuple[int, ...]) -> float:

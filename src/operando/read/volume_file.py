@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..core.digest import digest
 from ..core.errors import InputError, ReadError, require_extra
+from ..core.moments import recorded_moments
 from ..core.trust import taken_at_its_word
 from ..core.voxel import is_grey, voxel_side
 
@@ -19,6 +21,7 @@ Box = tuple[slice, slice, slice]
 TIFF = (".tif", ".tiff")
 SAMPLE = 200_000
 VOLUME = "this volume"
+MOST_SIDE, MOST_VOXELS = 100_000, 10**13  # of an image of today, and ten times that
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,9 @@ def _made(
     if len(shape) != 3 or min(shape) < 1:
         raise ReadError(f"{len(shape)} axes of {tuple(shape)} values, not z, y, x", where=str(path),
                         fix="Give one volume of grey values a file, or a folder of images.")  # fmt: skip
+    if max(shape) > MOST_SIDE or math.prod(shape) > MOST_VOXELS:
+        raise ReadError(f"says that it has {' x '.join(map(str, shape))} voxels, which no image has", where=str(path),
+                        fix="Its head is damaged: copy it again.")  # fmt: skip
     stat = path.stat()
     about.setdefault("digest", digest(str(path), stat.st_size, stat.st_mtime_ns))
     z, y, x = (int(n) for n in shape)
@@ -144,7 +150,7 @@ def _zarr(path: Path) -> VolumeFile:
         raise ReadError("a volume that was not finished", where=str(path), fix="Run operando recon again.")
     about = {"digest": str(attrs["key"])} if "key" in attrs else {}
     return _made(path, array.shape, array.dtype, lambda box: np.asarray(array[box]),
-                 voxel_um=voxel_side(attrs.get("voxel_um")), started_s=_number(attrs.get("started_s")),
+                 voxel_um=voxel_side(attrs.get("voxel_um")), started_s=_moment(attrs.get("started_s"), path),
                  units=str(attrs.get("units", "1")), **about)  # fmt: skip
 
 
@@ -195,9 +201,7 @@ def _tiff_folder(path: Path) -> VolumeFile:
 
     files = sorted((p for p in path.iterdir() if p.suffix.lower() in TIFF), key=lambda p: natural(p.name))
     if not files:
-        raise ReadError(
-            "no TIFF in this folder", where=str(path), fix="Give the folder that holds the slices."
-        )
+        raise ReadError("no TIFF in this folder", where=str(path), fix="Give that of the slices.")
 
     def one(file: Path) -> np.ndarray:
         with taken_at_its_word(file, "this image"):
@@ -237,10 +241,10 @@ def _numeric(dtype: Any, path: Path) -> np.dtype:
     return dtype
 
 
-def _number(value: Any) -> float | None:
-    """A number of attributes, None where there is none."""
+def _moment(said: Any, path: Path) -> float | None:
+    """Seconds since the epoch of attributes, None where there is no such time."""
     try:
-        found = float(np.ravel(value)[0])
-    except (TypeError, ValueError, IndexError):
+        found = recorded_moments(np.ravel(said)[:1].astype(float), path.name)
+    except (TypeError, ValueError):
         return None
-    return found if np.isfinite(found) else None
+    return None if found is None else float(found[0])
