@@ -151,7 +151,7 @@ def warm_up(found: list[Original], place: Path) -> None:
         (home / OUTPUT).mkdir(exist_ok=True)
         os.chdir(home)
         for words in set(original.commands):
-            for file in {(name[:3], Path(name).suffix): name for name in original.files}.values():
+            for file in {Path(name).suffix: name for name in original.files}.values():
                 with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.redirect_stderr(told):
                     try:
                         _command(tuple(_told(word, file) for word in words))

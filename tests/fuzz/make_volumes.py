@@ -239,7 +239,7 @@ def projections(place: Path) -> Path:
 
 
 def volumes(place: Path) -> Path:
-    """One volume in every format, grey values and labels, and a forest that was trained on it."""
+    """One volume in every format, grey values and labels."""
     import tifffile
 
     folder = place / "volumes"
@@ -255,8 +255,12 @@ def volumes(place: Path) -> Path:
         (folder / f"{name}_slices").mkdir()
         for k, plane in enumerate(values):
             tifffile.imwrite(folder / f"{name}_slices" / f"s_{k}.tif", plane)
+    return folder
+
+
+def forest(folder: Path) -> None:
+    """A forest trained on one of these volumes."""
     from operando.flow.segmentation_files import train_files
 
     how = {"dimensions": 2, "sigmas": (0.7,), "trees": 5, "depth": 6}
     train_files([folder / "grey.h5"], [folder / "labels.h5"], PHASES, "forest", folder / "model", how=how)
-    return folder

@@ -255,7 +255,7 @@ def originals(place: Path, quick: bool = False) -> list[Original]:
         Original("science files", maps, _some(maps, "map.*", "*.h5", "*.nxs"), (LOOK,), 12, True),
         Original("projections", maps, ("dxchange.h5", "nxtomo.nxs"), (recon,), 5, True),
     ]
-    found += [Original(**one) for one in quick_volumes(place, LOOK, RUN)]
+    found += [Original(**one) for one in quick_volumes(place, LOOK, RUN, quick)]
     if quick:
         kept = Original("results", results(place, None), ("run/results.nxs",), results_asked()[:5], 8)
         return [*found, kept]

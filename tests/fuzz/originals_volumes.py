@@ -6,6 +6,7 @@ from pathlib import Path
 
 from make_volumes import (
     EXPERIMENT,
+    forest,
     have_volumes,
     impedance,
     projections,
@@ -35,7 +36,7 @@ PAINTED = ("v_0.tif", "v_1.tif", "labels.h5", "strokes.json", "strokes.json")
 GRAINS = ("grains.h5", "grains.zarr/zarr.json", "grains.zarr/labels/zarr.json", "grains.zarr/labels/c/0/0/0")
 
 
-def quick_volumes(place: Path, look: Words, run: Words) -> list[dict]:
+def quick_volumes(place: Path, look: Words, run: Words, check: bool) -> list[dict]:
     """Those that are made and read in a moment: what an `Original` is told of them."""
     found = [_told("toml of impedance", impedance(place), TOML, (run,), 3)]
     if not have_volumes():
@@ -46,7 +47,7 @@ def quick_volumes(place: Path, look: Words, run: Words) -> list[dict]:
     return [
         *found,
         _told("volumes", seen, files, (top,), 6),
-        _told("toml of transport", transport(place), TOML, (run,), 3),
+        _told("toml of transport", transport(place), TOML, (("check", EXPERIMENT) if check else run,), 3),
     ]
 
 
@@ -56,6 +57,7 @@ def long_volumes(place: Path, look: Words, run: Words) -> list[dict]:
         return []
     cell, labelled, rays = tomography(place), segmentation(place), projections(place)
     seen = place / "volumes"
+    forest(seen)
     return [
         _told("toml of tomography", cell, TOML, (run, run, look), 8),
         _told("toml of projections", rays, TOML, (run,), 4),

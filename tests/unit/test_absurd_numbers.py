@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from operando.core.errors import ExperimentError
@@ -54,3 +55,30 @@ def test_conductivities_that_rounding_would_lose_are_refused(tmp_path):
     for poor in ("1e-11", "1e12"):
         with pytest.raises(ExperimentError, match="the poorer one is lost in rounding"):
             load_experiment(written(tmp_path, poor=poor))
+
+
+def test_sizes_under_a_voxel_and_parts_without_number_are_refused():
+    """Where the voxels are known: a domain of less than one, and more cubes than anybody solves."""
+    from operando.flow.transport_source import LabelVolume
+
+    volume = LabelVolume("v", np.broadcast_to(np.uint8(1), (300, 200, 100)), (2.0, 1.0, 1.0))
+    assert volume.voxels((1.0, 10.0, 20.0), "domain_um") == (1, 10, 10)
+    assert len(volume.cubes(50.0, 3)) == 3
+    with pytest.raises(ExperimentError, match=r"1e-24 .*of 1 x 1 x 2 um: that is less than one"):
+        volume.voxels((1e-24, 10.0, 20.0), "domain_um")
+    with pytest.raises(ExperimentError, match="6,000,000 fit into v"):
+        volume.cubes(1.1, 3)
+
+
+@pytest.mark.parametrize("section", ["segmentation", "transport", "ebsd"])
+def test_seeds_are_those_that_generators_take(section):
+    from pydantic import TypeAdapter, ValidationError
+
+    from operando.flow import sections
+
+    kind = getattr(sections, f"{section.capitalize()}Section").model_fields["seed"]
+    taken = TypeAdapter(kind.rebuild_annotation())
+    assert taken.validate_python(2**32 - 1) == 2**32 - 1
+    for seed in (2**32, -1):
+        with pytest.raises(ValidationError):
+            taken.validate_python(seed)

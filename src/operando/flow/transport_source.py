@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,10 @@ from .sections.transport import TransportSection
 
 #: of [segmentation]: phases that [transport] does not name (they block); voxels that are no number or not labelled
 REST, UNKNOWN = 254, 255
+
+
+#: domains or cubes of one volume
+MOST_PARTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,18 @@ class LabelVolume:
         return np.ones(self.labels.shape, bool) if self.unknown is None else self.labels != self.unknown
 
     def voxels(self, size_um: Sequence[float], what: str) -> tuple[int, int, int]:
-        """A size (x, y, z) in um as voxels (x, y, z). Raises `ExperimentError` where that is none or more than all."""
-        count = [max(1, round(s / v)) for s, v in zip(size_um, self.voxel_um[::-1], strict=True)]
+        """A size (x, y, z) in um as voxels (x, y, z). Raises `ExperimentError` where that is none or more than all, and
+        where more than `MOST_PARTS` of that size fit."""
+        count = [round(s / v) for s, v in zip(size_um, self.voxel_um[::-1], strict=True)]
+        fit = math.prod(m // max(n, 1) for n, m in zip(count, self.labels.shape[::-1], strict=True))
+        if min(count) < 1 or fit > MOST_PARTS:
+            voxel = " x ".join(f"{v:.4g}" for v in self.voxel_um[::-1])
+            much = f"{fit:,} fit into {self.name}" if min(count) else "that is less than one"
+            asked = " x ".join(f"{s:.4g}" for s in size_um)
+            raise ExperimentError(
+                f"{asked} um are too small for voxels of {voxel} um: {much}", where=f"transport.{what}",
+                fix=f"Write a larger {what}.",
+            )  # fmt: skip
         if any(n > m for n, m in zip(count, self.labels.shape[::-1], strict=True)):
             have = " x ".join(
                 f"{n * v:.4g}" for n, v in zip(self.labels.shape[::-1], self.voxel_um[::-1], strict=True)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Whole, Word
+from .base import Number, Positive, Section, Seed, Whole, Word
 
 
 class MapSection(Section):
@@ -31,7 +31,7 @@ class EbsdSection(Section):
     within_deg: Annotated[Positive, Field(le=90)] = 15.0
     threshold_deg: Annotated[Positive, Field(lt=60)] = 5.0
     min_points: Annotated[Whole, Field(ge=1)] = 5
-    seed: Annotated[Whole, Field(ge=0)] = 1
+    seed: Seed = 1
 
     @model_validator(mode="after")
     def names_differ(self):

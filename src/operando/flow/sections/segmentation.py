@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Voxel, Whole, Word
+from .base import Number, Positive, Section, Seed, Voxel, Whole, Word
 
 Names = Annotated[list[Word], Field(min_length=1)]
 
@@ -70,7 +70,7 @@ class SegmentationSection(Section):
     ratios: list[RatioSection] = Field(default=[])
     contact: ContactSection | None = None
     memory_gb: Annotated[Positive, Field(ge=0.2)] = 2.0
-    seed: Annotated[Whole, Field(ge=0)] = 0
+    seed: Seed = 0
 
     dimensions: Literal[2, 3] = 3
     sigmas: Annotated[list[Annotated[Number, Field(ge=0.3, le=50)]], Field(min_length=1)] = Field(
@@ -82,10 +82,10 @@ class SegmentationSection(Section):
     encoder: Literal["light", "resnet10", "resnet18", "resnet34", "resnet50"] = "light"
     neighbours: Annotated[Whole, Field(ge=0, le=16)] = 2
     across: Literal["z", "y", "x"] = "y"
-    patch: Annotated[list[Annotated[Whole, Field(ge=16)]], Field(min_length=2, max_length=2)] = Field(
-        default=[96, 128]
+    patch: Annotated[list[Annotated[Whole, Field(ge=16, le=4096)]], Field(min_length=2, max_length=2)] = (
+        Field(default=[96, 128])
     )
-    epochs: Annotated[Whole, Field(ge=1)] = 200
+    epochs: Annotated[Whole, Field(ge=1, le=1_000_000)] = 200
     time_s: Positive | None = 300.0
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Switch, Voxel, Whole, Word
+from .base import Number, Positive, Section, Seed, Switch, Voxel, Whole, Word
 
 Share = Annotated[Number, Field(ge=0)]
 Index = Annotated[Whole, Field(ge=0)]
@@ -68,7 +68,7 @@ class TransportSection(Section):
     hot_spot: HotSpotSection | None = None
     stiffness: Switch = True
     tolerance: Annotated[Number, Field(ge=1e-6, lt=0.5)] = 0.01
-    seed: Index = 1
+    seed: Seed = 1
 
     @model_validator(mode="before")
     @classmethod
