@@ -90,8 +90,13 @@ def contact(page: Page, results, known) -> None:
                  paper="52 in all, 47 in the last hour" if name == "bottom" else "little")  # fmt: skip
         grown = [float(v[b, k] - v[a, k]) for v in (found["void_thickness"], void)]
         page.row(f"mean void thickness gained while {name} is stripped", grown[0], unit="µm", truth=grown[1])
-        page.row(f"share of the charge from lithium metal, {name}", *stripped(found, known, k, a, b),
-                 truth=known.cell.stripping_fraction, paper=("0.51", "0.72")[k])  # fmt: skip
+        one_way = (a + 1 if k == 0 and a + 1 < b else a, b)  # the current turned after scan `turn`, not at it
+        volumes = found["lithium_volume"], found["lithium_volume_err"]
+        true_share, _ = stripped(
+            known.scans["lithium_volume"], 0 * known.scans["lithium_volume"], known, k, one_way
+        )
+        page.row(f"share of the charge from lithium metal, {name}", *stripped(*volumes, known, k, one_way),
+                 truth=true_share, paper=("0.51", "0.72")[k])  # fmt: skip
     objects = results.groups["tomography/voids"]
     page.row("mean thickness of a void", float(objects["thickness_mean"].mean()), unit="µm",
              truth=known.voids["thickness"].mean(), paper="about 5")  # fmt: skip
@@ -103,14 +108,14 @@ def contact(page: Page, results, known) -> None:
     page.figures.append(figures.contact(found, true, results.groups["echem"], known))
 
 
-def stripped(found, known, electrode: int, a: int, b: int) -> tuple[float, float]:
-    """F dV / (V_m Q) between two scans, and its error."""
-    volume = found["lithium_volume"].isel(electrode=electrode, time=[a, b])
-    error = found["lithium_volume_err"].isel(electrode=electrode, time=[a, b])
-    charge = known.scans["charge"].values[[a, b]] * known.scans["section_area"].values[[a, b]] * 1e-8
+def stripped(volume, error, known, electrode: int, between: tuple[int, int]) -> tuple[float, float]:
+    """F dV / (V_m Q) between two scans, and its error: a net share where the current turned in between."""
+    at = {"electrode": electrode, "time": list(between)}
+    charge = known.scans["charge"].values[[*between]] * known.scans["section_area"].values[[*between]] * 1e-8
     one = tomo.stripping_fraction(
-        volume, charge * (1 if electrode else -1), volume_err=error.values, molar_volume=13.02
-    )
+        volume.isel(at), charge * (1 if electrode else -1), molar_volume=13.02,
+        volume_err=error.isel(at).values,
+    )  # fmt: skip
     return float(one["total"]), float(one["total_err"])
 
 

@@ -11,13 +11,16 @@ from .own_cell import OwnCell
 
 #: beams of which a photon is scattered by an outer electron, and its energy told by a sensor of CdTe
 LOWEST_KEV, HIGHEST_KEV = 20.0, 1000.0
+#: more is a slip of the unit: pixels, pinholes, sensors and sheets of metres, and what is denser than osmium
+Millimetres = Annotated[Positive, Field(le=100)]
+Density = Annotated[Positive, Field(le=25)]  # g/cm3
 
 
 class MaterialSection(Section):
     """What a component is made of, with its density as it is in the cell (pores included)."""
 
     formula: Word
-    density_g_cm3: Positive
+    density_g_cm3: Density
 
 
 class TomogramSection(Section):
@@ -47,15 +50,15 @@ class ComptonSection(OwnCell):
 
     energy_keV: Positive
     angle_deg: Annotated[Positive, Field(lt=180)] = 90.0
-    distance_mm: Positive | None = None
-    magnification: Positive = 1.0
-    pitch_mm: Positive
-    pinhole_mm: Positive = 0.2
+    distance_mm: Annotated[Positive, Field(le=100_000)] | None = None
+    magnification: Annotated[Positive, Field(ge=0.001, le=1000)] = 1.0
+    pitch_mm: Annotated[Positive, Field(ge=0.001, le=10)]
+    pinhole_mm: Millimetres = 0.2
     inverted: Switch = True
-    sheet_um: Positive
+    sheet_um: Annotated[Positive, Field(le=100_000)]
     heights_um: tuple[Number, Number, Number]
-    resolution_keV: Positive = 0.8
-    sensor_mm: Positive = 2.0
+    resolution_keV: Annotated[Positive, Field(le=100)] = 0.8
+    sensor_mm: Millimetres = 2.0
     polarisation: Annotated[Number, Field(ge=-1, le=1)] = 0.95
     lines: list[Word] = Field(default=["Cd", "Te", "W", "Pb"])
     cathode: MaterialSection
