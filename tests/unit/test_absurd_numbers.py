@@ -82,3 +82,16 @@ def test_seeds_are_those_that_generators_take(section):
     for seed in (2**32, -1):
         with pytest.raises(ValidationError):
             taken.validate_python(seed)
+
+
+def test_phase_retrieval_that_reaches_beyond_any_image_is_refused():
+    from operando.core.errors import InputError
+    from operando.tomography.phase import PhaseRetrieval, retrieve_phase
+
+    assert (
+        PhaseRetrieval(200.0, 28.0, 40.0).reach_px(1.7) == 13
+    )  # 4 sqrt(pi lambda z delta/beta) / (2 pi pixel)
+    with pytest.raises(InputError, match="further than any image"):
+        PhaseRetrieval(1e14, 28.0, 40.0).reach_px(1.7)
+    with pytest.raises(InputError, match="further than any image"):
+        retrieve_phase(np.ones((4, 4), np.float32), 1e14)

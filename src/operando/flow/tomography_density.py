@@ -24,6 +24,7 @@ import numpy as np
 
 from operando.core.errors import InputError, require_extra
 from operando.core.units import energy_to_wavelength
+from operando.tomography.phase import reach_of
 
 REACH = 5.0  # decay lengths of the filter
 FRINGE = 4  # voxels beside the collector that its fringes reach
@@ -84,6 +85,7 @@ def optics(
     metal, metal_mu = both(collector, _density(collector))
     unit = np.pi * wavelength_um * distance_mm * 1e3 / voxel_um**2
     edge = (metal - light) / (metal_mu - light_mu)
+    reach_of(unit * max(delta_beta, abs(edge)))
     return Optics(float(delta_beta), light / delta_beta, light_mu, unit * delta_beta, unit * edge)
 
 

@@ -10,6 +10,8 @@ from scipy import fft
 from ..core.errors import InputError
 from ..core.units import energy_to_wavelength
 
+MOST_REACH = 20_000  # pixels
+
 
 @dataclass(frozen=True)
 class PhaseRetrieval:
@@ -34,7 +36,19 @@ class PhaseRetrieval:
 
     def reach_px(self, pixel_um: float) -> int:
         """Rows above and below that a row depends on: four decay lengths sqrt(ratio) / (2 pi) of the filter."""
-        return int(np.ceil(4 * np.sqrt(self.ratio(pixel_um)) / (2 * np.pi)))
+        return reach_of(self.ratio(pixel_um))
+
+
+def reach_of(ratio: float) -> int:
+    """Four decay lengths of the filter, pixels. Raises `InputError` for more than any detector has."""
+    reach = 4 * np.sqrt(ratio) / (2 * np.pi)
+    if not reach <= MOST_REACH:
+        raise InputError(
+            f"phase retrieval would reach over {reach:.3g} pixels, further than any image",
+            where="phase retrieval",
+            fix="Check delta/beta, energy, distance and pixel: is one of them in another unit?",
+        )
+    return int(np.ceil(reach))
 
 
 def retrieve_phase(transmission: np.ndarray, ratio: float) -> np.ndarray:
@@ -47,7 +61,7 @@ def retrieve_phase(transmission: np.ndarray, ratio: float) -> np.ndarray:
     from the near field, z > pixel^2 / lambda.
     """
     rows, columns = transmission.shape
-    pad = max(8, int(np.ceil(4 * np.sqrt(ratio) / (2 * np.pi))))
+    pad = max(8, reach_of(ratio))
     padded = np.pad(transmission, pad, mode="edge")
     shape = tuple(fft.next_fast_len(n, real=True) for n in padded.shape)
     padded = np.pad(padded, ((0, shape[0] - padded.shape[0]), (0, shape[1] - padded.shape[1])), mode="edge")

@@ -46,8 +46,8 @@ class TomographySection(OwnCell):
     volumes: Word | list[Word] | None = None
     times_s: list[Number] | None = None
     voxel_um: Voxel | None = None
-    energy_keV: Positive | None = None
-    distance_mm: Positive | None = None
+    energy_keV: Annotated[Positive, Field(ge=1, le=10_000)] | None = None
+    distance_mm: Annotated[Positive, Field(le=1e6)] | None = None
     row_0: Literal["bottom", "top"] = "bottom"
     centre: Number | None = None
     region: Annotated[list[Rows], Field(min_length=4, max_length=4)] | None = None
