@@ -95,3 +95,20 @@ def test_phase_retrieval_that_reaches_beyond_any_image_is_refused():
         PhaseRetrieval(1e14, 28.0, 40.0).reach_px(1.7)
     with pytest.raises(InputError, match="further than any image"):
         retrieve_phase(np.ones((4, 4), np.float32), 1e14)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e300", "-1e16", "1e-300"])
+@pytest.mark.parametrize("words", [("model", "film", "--voltage"), ("recon", "none.h5", "--pixel")])
+def test_options_that_no_measurement_has_are_refused_before_the_work(words, value):
+    from typer.testing import CliRunner
+
+    from operando.cli import app
+    from operando.core.errors import InputError
+
+    done = CliRunner().invoke(app, [*words, value])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        assert isinstance(done.exception, InputError)
+        assert f"{words[-1]} {float(value):g}: no number of a measurement" in str(done.exception)
+    else:  # refused by the range of the option already
+        assert done.exit_code == 2
+        assert words[-1] in done.output

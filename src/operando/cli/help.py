@@ -11,6 +11,9 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from operando.core.errors import InputError
+from operando.core.units import is_measured
+
 LINES, NARROWEST, WIDEST = 24, 80, 100
 #: what stands for a value, by the name of its type
 VALUES = {"int": "N", "float": "X", "path": "PATH", "str": "WORD"}
@@ -39,7 +42,19 @@ def width() -> int:
 
 
 class Command(TyperCommand):
-    """A command whose help is a screen."""
+    """A command whose help is a screen, and whose numbers are such as are measured."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises `InputError` for an option that is no number, or beyond all measurements."""
+        for param in self.params:
+            given = ctx.params.get(param.name)
+            for value in given if isinstance(given, (list, tuple)) else [given]:
+                if isinstance(value, (int, float)) and not is_measured(value):
+                    raise InputError(
+                        f"{param.opts[-1]} {value:g}: no number of a measurement is like that",
+                        fix=f"See {ctx.command_path} --help.",
+                    )
+        return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Help of a command, on one screen."""

@@ -6,14 +6,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from operando.core.units import LARGEST, is_measured
 from operando.core.voxel import SIDES_UM
-
-#: numbers beyond these are a slip of the pen: nothing that is measured, and no array's length
-LARGEST, SMALLEST = 10**15, 1e-25
 
 
 def _measured(value: float) -> float:
-    if value and not SMALLEST <= abs(value) <= LARGEST:
+    if not is_measured(value):
         raise ValueError(f"no number of a measurement is that {'large' if abs(value) > 1 else 'small'}")
     return value
 

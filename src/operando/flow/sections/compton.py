@@ -41,8 +41,8 @@ class StateSection(Section):
 
     name: Word
     regions: Annotated[list[Word], Field(min_length=3, max_length=3)]
-    hour: Number | None = None
-    x: Number | None = None
+    hour: Annotated[Number, Field(ge=-1e6, le=1e6)] | None = None
+    x: Annotated[Number, Field(ge=-1, le=10)] | None = None
 
 
 class ComptonSection(OwnCell):
