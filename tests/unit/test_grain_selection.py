@@ -150,3 +150,13 @@ def test_sensitivities_name_the_input_that_decides():
     share = sobol_indices(li(), ranges, samples=256)
     assert str(share.input[0].values) == "surface_energy_2_J_per_m2"
     assert float(share.first_order.sum()) == pytest.approx(1.0, abs=0.05)  # nearly additive here
+
+
+def test_an_input_whose_range_has_no_width_has_no_share():
+    """A barrier of zero eV has no 20 % to both sides; the others share as they do where it is not named."""
+    ranges = {"surface_energy_2_J_per_m2": (0.50, 0.60), "thickness_um": (9.9, 10.1)}
+    still = sobol_indices(li(), {"barrier_1_eV": (0.0, 0.0), **ranges}, samples=64)
+    assert float(still.total_order.sel(input="barrier_1_eV")) == 0
+    assert float(still.total_order_err.sel(input="barrier_1_eV")) == 0
+    alone = sobol_indices(li().set(barrier_1_eV=0.0), ranges, samples=64)
+    np.testing.assert_array_equal(still.total_order.sel(input=alone.input), alone.total_order)

@@ -141,21 +141,29 @@ def sobol_indices(
 ) -> xr.Dataset:
     """Share of the variance of dU that each input has over its range: Sobol indices (SALib), inputs uniform.
 
-    `first_order` alone, `total_order` with its interactions, each with `_err` (1 sigma, by SALib's bootstrap).
+    `first_order` alone, `total_order` with its interactions, each with `_err` (1 sigma, by SALib's bootstrap); 0 for an
+    input whose range has no width.
     """
     sample = require_extra("SALib.sample.sobol", "models", "global sensitivity")
     analyze = require_extra("SALib.analyze.sobol", "models", "global sensitivity")
-    names = list(ranges)
+    names = [name for name, (low, high) in ranges.items() if low < high]
+    still = [name for name in ranges if name not in names]  # no range, no share
+    balance = balance.set(**{name: ranges[name][0] for name in still})
     problem = {"num_vars": len(names), "names": names, "bounds": [list(ranges[n]) for n in names]}
     x = sample.sample(problem, samples, calc_second_order=False, seed=seed)
     y = np.broadcast_to(_total(balance.set(**{n: x[:, i] for i, n in enumerate(names)})), len(x))
     found = analyze.analyze(problem, y, calc_second_order=False, conf_level=0.683, seed=seed)
-    unit = {"units": "1"}
+    keys = {
+        "first_order": "S1",
+        "first_order_err": "S1_conf",
+        "total_order": "ST",
+        "total_order_err": "ST_conf",
+    }
     return xr.Dataset(
         {
-            "first_order": ("input", found["S1"], unit), "first_order_err": ("input", found["S1_conf"], unit),
-            "total_order": ("input", found["ST"], unit), "total_order_err": ("input", found["ST_conf"], unit),
+            name: ("input", np.append(found[key], np.zeros(len(still))), {"units": "1"})
+            for name, key in keys.items()
         },
-        coords={"input": names},
+        coords={"input": names + still},
         attrs={"evaluations": len(x), "grain_1_wins": float((y < 0).mean())},
     ).sortby("total_order", ascending=False)  # fmt: skip
