@@ -87,7 +87,7 @@ def test_the_terminal_says_what_the_page_says(tmp_path, monkeypatch, capsys):
         assert f'<section id="{section}">' in text
     for figure in ("record", "differential"):
         assert f'id="fig-{figure}"' in text
-    assert "resolution 7.1 mV" in text
+    assert "resolution 7.1\u00a0mV" in text
 
 
 def test_the_page_needs_no_network(tmp_path):

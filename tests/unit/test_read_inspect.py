@@ -110,7 +110,9 @@ def test_poni_and_results(tmp_path):
         file.attrs["format"] = "operando-results/1"
         group = file.create_group("entry/xrd")
         group.attrs["NX_class"] = "NXdata"
-        group["total_counts"], group["total_counts_err"] = np.zeros(3), np.zeros(3)
+        for name in ("total_counts", "total_counts_err", "total_counts_errors", "flag"):
+            group[name] = np.zeros(3)
+        group.create_group("pattern")  # a group of its own: told in its own row, not as a variable
     assert row(inspect(tmp_path), "group") == ("xrd", "total_counts")
 
 
@@ -131,6 +133,17 @@ def test_cycler_file(tmp_path):
     assert look.readable, look.why
     assert row(look, "rows")[1] == "121, 2 h"
     assert ("column", "voltage", "3 to 4.2 V") in look.rows
+
+
+def test_columns_are_told_as_people_write_them():
+    from xarray import DataArray
+
+    from operando.read.inspect import _reach
+
+    assert (
+        _reach("utc", DataArray([1741123023.0, 1741126623.0])) == "2025-03-04 21:17:03 to 2025-03-04 22:17:03"
+    )
+    assert _reach("step", DataArray([0, 3], attrs={"units": "1"})) == "0 to 3"
 
 
 def test_names_of_the_room_are_functions_whatever_was_imported_first():

@@ -28,7 +28,9 @@ ORDER = (
     "export",
     "reproduce",
     "echem",
+    "calibrate",
     "recon",
+    "segment",
     "model",
     "simulate",
 )
@@ -92,7 +94,15 @@ def _usage(params: Sequence[Any]) -> str:
 def _about(text: str) -> list[str]:
     """The paragraphs of a docstring, wrapped; the last is the example."""
     paragraphs = [" ".join(part.split()) for part in text.strip().split("\n\n")]
-    return [line for part in paragraphs for line in ["", *textwrap.wrap(part, width() - 2)]] if text else []
+    return (
+        [
+            line
+            for part in paragraphs
+            for line in ["", *textwrap.wrap(part, width() - 2, break_on_hyphens=False)]
+        ]
+        if text
+        else []
+    )
 
 
 def _first(text: str) -> str:
@@ -117,8 +127,15 @@ def _entry(param: Any, ctx: Any) -> Entry:
     elif isinstance(default, bool):
         told = f"{told} [{'yes' if default else 'no'}]" if param.secondary_opts else told
     elif default is not None and default != "" and not callable(default):
-        told = f"{told} [{f'{default:g}' if isinstance(default, float) else default}]"
+        told = f"{told} [{_plain(default)}]"
     return left, told.strip()
+
+
+def _plain(default: Any) -> str:
+    """A default as one would type it."""
+    if isinstance(default, list | tuple):
+        return " ".join(_plain(one) for one in default)
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def _value(param: Any, ctx: Any) -> str:
@@ -162,7 +179,8 @@ def _column(entries: Sequence[Entry], wide: int, pad: int = 0) -> list[str]:
 
 def _lines(entries: Sequence[Entry], wide: int, pad: int) -> Iterator[str]:
     for left, told in entries:
-        first, *more = textwrap.wrap(told, max(wide - 4 - max(pad, len(left)), 20)) or [""]
+        room = max(wide - 4 - max(pad, len(left)), 20)
+        first, *more = textwrap.wrap(told, room, break_on_hyphens=False) or [""]
         yield _cell(left, first, pad)[0].rstrip()
         yield from (" " * (pad + 4) + line for line in more)
 

@@ -22,11 +22,11 @@ def grain_selection(
     barrier_101: Annotated[float | None, typer.Option(help="Barrier of (101), eV.")] = None,
     surface_energy_001: Annotated[float | None, typer.Option(help="J/m2.")] = None,
     yield_strength: Annotated[float | None, typer.Option(help="MPa.")] = None,
-    current: Annotated[float | None, typer.Option(help="mA/cm2 that sets the rate of growth.", min=0)] = None,
+    current: Annotated[float | None, typer.Option(help="Sets the rate of growth, mA/cm2.", min=0)] = None,
     low: Annotated[float, typer.Option(help="Of the scan, degrees C.")] = 0.0,
     high: Annotated[float, typer.Option(help="Of the scan, degrees C.")] = 120.0,
     errors: Annotated[float, typer.Option(help="Relative error of every input.", min=0, max=0.5)] = 0.05,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Of random draws.", min=0)] = 1,
     verbose: Verbose = False,
 ) -> None:
     """Which grain wins, (001) or (101). Energy balance, crossover with error, and which input decides.
@@ -73,11 +73,11 @@ def phase_field(
     rate: Annotated[
         float | None, typer.Option(help="Growth, um/s; left out: fills the height in time.")
     ] = None,
-    current: Annotated[float | None, typer.Option(help="mA/cm2, instead of the rate.", min=0)] = None,
+    current: Annotated[float | None, typer.Option(help="Instead of the rate, mA/cm2.", min=0)] = None,
     ebsd: Annotated[Path | None, typer.Option(help="Start from the grains of this map.")] = None,
     movie: Annotated[bool, typer.Option("--movie", help="Write growth.gif as well.")] = False,
-    frames: Annotated[int, typer.Option(min=2)] = 41,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    frames: Annotated[int, typer.Option(help="Times that are kept.", min=2)] = 41,
+    seed: Annotated[int, typer.Option(help="Of random draws.", min=0)] = 1,
     verbose: Verbose = False,
 ) -> None:
     """A film of many grains, layer by layer. Orientations against height and time; run again to continue.

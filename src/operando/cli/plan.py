@@ -13,8 +13,8 @@ from .model import models
 def compton_plan(
     flux: Annotated[float, typer.Option(help="Photons a second and mm2 at the sample.", min=1)],
     exposure: Annotated[float, typer.Option(help="Of each height, seconds.", min=1e-3)] = 1800.0,
-    cathode_um: Annotated[float, typer.Option(min=1)] = 65.0,
-    separator_um: Annotated[float, typer.Option(min=1)] = 30.0,
+    cathode_um: Annotated[float, typer.Option(help="Thickness.", min=1)] = 65.0,
+    separator_um: Annotated[float, typer.Option(help="Thickness.", min=1)] = 30.0,
     pixels: Annotated[int, typer.Option(help="Summed into one value.", min=1)] = 16,
     x_err: Annotated[float, typer.Option(help="Wanted error of x.", min=1e-4)] = 0.05,
     energy: Annotated[float, typer.Option(help="keV.", min=20)] = 115.0,

@@ -37,7 +37,7 @@ def train_model(
     neighbours: Annotated[int, typer.Option(help="Slices seen beside.", min=0)] = 2,
     seconds: Annotated[float, typer.Option(help="A U-Net's, at most.", min=1)] = 300.0,
     dimensions: Annotated[int, typer.Option(help="Of a forest.")] = 3,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of random draws.", min=0)] = 0,
     verbose: Verbose = False,
 ) -> None:
     """Train on strokes or label volumes. Run again after an interruption: it continues.

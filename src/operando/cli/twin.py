@@ -20,13 +20,13 @@ def demo(
         "operando-demo"
     ),
     everything: Annotated[
-        bool, typer.Option("--all", help="Every technique: film, symmetric cell, coin cell.")
+        bool, typer.Option("--all", help="Every technique: film, symmetric cell, coin cell (minutes).")
     ] = False,
     seed: Annotated[int, typer.Option(help="Another seed makes another cell.", min=0)] = 1,
     browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in the browser.")] = True,
     verbose: Verbose = False,
 ) -> None:
-    """Make a small twin experiment, analyse it, open the report. No data needed.
+    """Simulate a small experiment, analyse it, open the report. No data needed.
 
     Example: operando demo --all
     """

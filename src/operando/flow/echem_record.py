@@ -37,9 +37,9 @@ def record_groups(
     steps = echem.steps(table)
     if nominal_mAh is None:
         largest = float(np.abs(steps["capacity"].values).max(initial=0.0))
-        nominal, told = (largest or None), f"the largest charge of a step, {largest:.4g} mAh"
+        nominal, told = (largest or None), f"the largest charge of a step, {_charge(largest)}"
     else:
-        nominal, told = nominal_mAh, f"the stated capacity, {nominal_mAh:g} mAh"
+        nominal, told = nominal_mAh, f"the stated capacity, {_charge(nominal_mAh)}"
     given = {"area_cm2": area_cm2, "nominal_mAh": nominal}
     facts = {"c_rate_by": told} if nominal else {}
     groups["echem/steps"] = echem.steps(table, **given).assign_attrs(facts)
@@ -48,6 +48,11 @@ def record_groups(
     if rates is not None and rates.sizes["rate"] > 1:
         groups["echem/rates"] = rates.assign_attrs(facts)
     return groups | differential_groups(table, absent), absent
+
+
+def _charge(mAh: float) -> str:
+    """A charge in the unit that suits it."""
+    return f"{mAh:.4g} mAh" if mAh >= 1 else f"{1e3 * mAh:.4g} µAh"
 
 
 def differential_groups(table: xr.Dataset, absent: list[str]) -> dict[str, xr.Dataset]:

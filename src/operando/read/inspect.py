@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import OperandoError, ReadError
 from ..core.trust import taken_at_its_word
 from . import images
 from .hdf5 import SUFFIXES, attribute, damage_told, open_hdf5
 from .inspection import Inspection, Row
+
+if TYPE_CHECKING:
+    import h5py
+    import xarray as xr
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -136,14 +142,21 @@ def _results(path: Path) -> Inspection | None:
         def visit(name: str, item: object) -> None:
             kind = attribute(item, "NX_class", "") if isinstance(item, h5py.Group) else ""
             if isinstance(item, h5py.Group) and kind == "NXdata":
-                held = [key for key in item if not key.endswith(("_err", "_flag"))]
-                rows.append(("group", name, ", ".join(held)))
+                rows.append(("group", name, ", ".join(_held(item))))
 
         if "entry" not in file:
             raise ReadError("results without an entry", where=str(path), fix="Run the experiment again.")
         file["entry"].visititems(visit)
         title = file["entry/title"].asstr()[()] if "title" in file["entry"] else ""
     return Inspection(f"{path} · operando results · {title}", tuple(rows))
+
+
+def _held(group: h5py.Group) -> list[str]:
+    """Names of the arrays of a group: no groups within, no errors, no flags."""
+    import h5py
+
+    arrays = [key for key in group if group.get(key, getclass=True) is h5py.Dataset]
+    return [key for key in arrays if not key.endswith(("_err", "_errors", "flag"))]
 
 
 def _poni(path: Path) -> Inspection:
@@ -187,12 +200,22 @@ def _described(path: Path, kind: str, table, span: Callable[[], str]) -> Inspect
     (size,) = table.sizes.values() if len(table.sizes) == 1 else (max(table.sizes.values()),)
     rows: list[Row] = [("rows", next(iter(table.sizes)), f"{size:,}{span()}")]
     for name, column in table.data_vars.items():
-        finite = column.values[column.notnull().values] if column.dtype.kind in "uif" else column.values[:0]
-        reach = f"{finite.min():.5g} to {finite.max():.5g}" if len(finite) else "nothing"
-        rows.append(("column", str(name), f"{reach} {column.attrs.get('units', '')}".strip()))
+        rows.append(("column", str(name), _reach(str(name), column)))
     rows += [("warning", "", str(text)) for text in table.attrs.get("warnings", ())]
     start = f" · started {table.attrs['start']}" if table.attrs.get("start") else ""
     return Inspection(f"{path} · {kind}{start}", tuple(rows))
+
+
+def _reach(name: str, column: xr.DataArray) -> str:
+    """Least and largest value with the unit; times of day as such."""
+    finite = column.values[column.notnull().values] if column.dtype.kind in "uif" else column.values[:0]
+    if not len(finite):
+        return "nothing"
+    if name == "utc":
+        ends = (datetime.fromtimestamp(float(t), UTC) for t in (finite.min(), finite.max()))
+        return " to ".join(f"{t:%Y-%m-%d %H:%M:%S}" for t in ends)
+    unit = str(column.attrs.get("units", ""))
+    return f"{finite.min():.5g} to {finite.max():.5g} {'' if unit == '1' else unit}".strip()
 
 
 def _cycler(path: Path) -> Inspection:

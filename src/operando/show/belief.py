@@ -41,11 +41,18 @@ def positions_believed(table) -> str:
     if not len(table):
         return "No ring has a reference position to compare with."
     worst = table.iloc[table["deviation"].abs().to_numpy().argmax()]
-    size = with_error(worst["deviation"], worst["deviation_err"])
+    size = deviation(worst["deviation"], worst["deviation_err"])
     return (
         f"Where each ring is first seen, it lies within {number(abs(worst['deviation']), 2)} × 10⁻⁴ of the position "
         f"calculated from the stated cells; the farthest is {worst['series']} ({size} × 10⁻⁴)."
     )
+
+
+def deviation(value: float, error: float) -> str:
+    """A deviation with its error; to two digits where a single point gives none."""
+    if np.isfinite(error) and error > 0:
+        return with_error(value, error, sign=True)
+    return ("+" if value > 0 else "") + number(value, 2)
 
 
 def standard_believed(groups: dict[str, xr.Dataset]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -14,11 +15,13 @@ from .figures import space
 from .gallery import Gallery, draw_all
 from .settings import as_toml, contents
 from .style import DARK, VARIABLES, Exhibit
-from .text import duration, grouped, number, reason, with_error
+from .text import duration, grouped, number, reason, tied, with_error
 
 if TYPE_CHECKING:
     from operando.flow.results import Results
 
+#: a number inside a sentence
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 CSV_PLAIN = 60_000  # bytes: a larger table is compressed
 
 
@@ -77,8 +80,9 @@ def environment():
         "grouped": grouped,
         "duration": duration,
         "with_error": with_error,
+        "deviation": belief.deviation,
     }
-    made.filters["reason"] = reason
+    made.filters |= {"reason": reason, "tied": tied}
     return made
 
 
@@ -143,7 +147,28 @@ def steps(processes) -> list[dict[str, Any]]:
         step["seconds"] += p.seconds
         if p.detail and p.detail not in step["how"]:
             step["how"].append(p.detail)
-    return list(found.values())
+    return [
+        step | {"name": re.sub("[_-]", " ", step["name"]), "how": alike(step["how"])}
+        for step in found.values()
+    ]
+
+
+def alike(sentences: list[str]) -> list[str]:
+    """Sentences that differ in numbers alone as one, with the least and the largest of each number."""
+    kinds: dict[str, list[str]] = {}
+    for sentence in sentences:
+        kinds.setdefault(NUMBER.sub("#", sentence), []).append(sentence)
+    return [_ranges(same) for same in kinds.values()]
+
+
+def _ranges(same: list[str]) -> str:
+    columns = iter(zip(*(NUMBER.findall(one) for one in same), strict=True))
+
+    def told(_: re.Match[str]) -> str:
+        numbers = sorted(next(columns), key=float)
+        return numbers[0] if numbers[0] == numbers[-1] else f"{numbers[0]} to {numbers[-1]}"
+
+    return NUMBER.sub(told, same[0])
 
 
 def inputs(processes) -> list[tuple[str, str, str]]:

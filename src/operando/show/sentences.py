@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def what_was_measured(groups: dict[str, xr.Dataset], chapters: list[Chapter]) -> list[str]:
-    """Maps, points, frames, duration; what other techniques measured; what the cell did meanwhile."""
-    others = [sentence for chapter in chapters for sentence in chapter.measured]
+    """A paragraph a technique: maps, points, frames, duration and what the cell did meanwhile; what others measured."""
+    others = [" ".join(chapter.measured) for chapter in chapters if chapter.measured]
     if "xrd" not in groups and others:
         return others
     first = _maps(groups["xrd"]) if "xrd" in groups else "No X-ray maps are in these results."
-    return [first, *others, *_cycled(groups)]
+    return [" ".join([first, *_cycled(groups)]), *others]
 
 
 def _maps(xrd: xr.Dataset) -> str:

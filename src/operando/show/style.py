@@ -16,7 +16,7 @@ WIDTH = 7.6  # inches: the width of the report's column
 INK, SOFT, RULE, MISSING, PAPER = "#1b2026", "#5a646e", "#c9d0d6", "#e6e9ec", "#fefefe"
 SERIES = ("#0b6fb3", "#c8501a", "#0c8a66", "#7e6083", "#523000", "#003a66")
 MARKS = "osD^vP"
-LAYERS = ("#c9a227", "#7f9fc4", "#dcb8a0", "#a3bfa8", "#9a9fb0", "#d8d2c4", "#b48ead", "#88b0b8")
+LAYERS = ("#d8d2c4", "#7f9fc4", "#dcb8a0", "#a3bfa8", "#9a9fb0", "#c9a227", "#b48ead", "#88b0b8")
 DARK = {
     INK: "#e8eaed", SOFT: "#a2acb6", RULE: "#454d56", MISSING: "#30363c", PAPER: "#14171a",
     SERIES[0]: "#62b4ee", SERIES[1]: "#f58a55", SERIES[2]: "#48c79d", SERIES[3]: "#e08cc6", SERIES[4]: "#f3e2a9",

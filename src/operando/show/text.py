@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def grouped(value: float, decimals: int = 0) -> str:
 def with_error(value: float, error: float, unit: str = "", *, sign: bool = False) -> str:
     """`14.132 ± 0.004 Å`: the error to two digits when they begin with 1, else one, and the value to match."""
     unit = pretty(unit)
-    tail = f" {unit}" if unit else ""
+    tail = f" {unit}" if unit and unit != "°" else unit
     if not np.isfinite(value):
         return "no valid value"
     plus = "+" if sign and value > 0 else ""
@@ -111,6 +112,17 @@ def listed(items) -> str:
     """`a, b and c`."""
     items = [str(item) for item in items]
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
+
+
+def tied(text: object) -> str:
+    """A sentence whose numbers stay on one line with their error and unit."""
+    text = re.sub(r" ± ", "\u00a0±\u00a0", str(text))
+    text = re.sub(
+        r"(?<=\d) (?=[%°ÅµΩσ]|(?:nm|mm|cm|min|h|s|d|mV|V|mA|nA|A|mAh|Ah|keV|eV|px|GPa|mS/cm|counts)\b)",
+        "\u00a0",
+        text,
+    )
+    return re.sub(r" × 10(?=[⁻⁰¹²³⁴⁵⁶⁷⁸⁹])", "\u00a0×\u00a010", text).replace("/Å", "/\u2060Å")
 
 
 def reason(flag_name: str) -> str:

@@ -109,7 +109,7 @@ def _table(states: xr.Dataset, groups: dict[str, xr.Dataset]) -> Table:
     """The form of the paper's tables: Li content beside roughness, where tomography has it for the same states."""
     rough = _roughness(states, groups)
     columns = ["state", "time / h", "U / V", "momentum ratio", "x (fit)", "x (ratio)"]
-    columns += [f"R_a {name} / µm" for name in rough]
+    columns += [f"Ra {name} / µm" for name in rough]
     rows = []
     for i, state in enumerate(states["state"].values):
         one = states.isel(state=i)

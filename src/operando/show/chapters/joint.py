@@ -54,12 +54,14 @@ def _asked(one: xr.Dataset) -> str:
     units, due = str(one["slope_units"].item()), float(one["slope_due"])
     if np.isfinite(due):
         apart = abs(float(one["slope"]) - due) / float(one["slope_err"])
-        text = f"{of} is {size.lstrip('+')} times {on} ({number(due)} is due, {number(apart, 2)} errors away)"
+        text = (
+            f"{of} is {size.lstrip('+')} times {on} (expected {number(due)}; {number(apart, 2)} errors away)"
+        )
     else:
         per = f" {_spelled(units)}" if units != "1" else " a unit"
         text = f"the change of {of} is {size}{per} of {on} ({_certain(one)})"
     name = str(one["relation"].item())
-    return f"{name[:1].upper()}{name[1:]}: {text}; {int(one['number'])} times."
+    return f"{name[:1].upper()}{name[1:]}: {text}, from {int(one['number'])} times."
 
 
 def _spelled(units: str) -> str:
@@ -111,7 +113,7 @@ def _table(found: xr.Dataset) -> Table:
         "p: chance of as much between unrelated quantities that change as slowly. Beyond a trend: the same after a "
         "cubic in time is taken out of both, which all that rises or falls with the charge needs."
     )
-    columns = ["quantities", "correlation", "p", "p beyond a trend", "times", "independent"]
+    columns = ["quantities", "correlation", "p", "p beyond a trend", "times", "independent times"]
     return Table("together", "How quantities of different techniques go together", columns, rows, note)
 
 

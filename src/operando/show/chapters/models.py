@@ -9,7 +9,7 @@ import xarray as xr
 
 from operando.show.figures import models as figures
 from operando.show.figures import selection
-from operando.show.text import number, plural
+from operando.show.text import exponent, number, plural
 
 from .chapter import Chapter
 
@@ -58,13 +58,19 @@ def _film(found: Chapter, data: xr.Dataset) -> None:
             if data["time"].values[charge][-1] > 2700
             else "."
         ),
-        f"At the end an insulating (Li-rich) layer of {number(float(data['insulating'].values[-1]))} µm is left.",
+        _left(float(data["insulating"].values[-1])),
     ]
     found.figures += [figures.film_record(data), figures.film_content(data)]
-    found.doubts.append(f"Li is conserved to {float(data.attrs['mass_balance']):.1e} of the charge.")
+    found.doubts.append(f"Li is conserved to {exponent(float(data.attrs['mass_balance']), 0)} of the charge.")
     found.doubts += [
         f"{str(note)[0].upper()}{str(note)[1:]}." for note in np.atleast_1d(data.attrs.get("notes", []))
     ]
+
+
+def _left(thick_um: float) -> str:
+    if thick_um <= 0:
+        return "No insulating (Li-rich) layer is left at the end."
+    return f"At the end an insulating (Li-rich) layer of {number(thick_um)} µm is left."
 
 
 def _symmetric(found: Chapter, data: xr.Dataset) -> None:
@@ -156,7 +162,7 @@ def _misfit(data: xr.Dataset) -> list[str]:
     told = []
     for which, words, why in (
         (spread > UNEVEN, "where the film is uneven", "the front of the model is sharper, or moves otherwise, than the "
-         "measured one (its width is no part of the model; blur_um only stands for the beam)"),
+         "measured one (the model has no width of its own but that of the beam)"),
         (spread <= UNEVEN, "where it is even", "the mean content is not that of the model (start_x, the steps or the "
          "sites do not agree with the charge that passed), or it changes with depth in the model alone"),
     ):  # fmt: skip

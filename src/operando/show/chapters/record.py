@@ -17,11 +17,13 @@ def record_told(results: Results, section: str, called: str) -> list[str]:
     experiment = results.experiment
     own = (experiment.get(section) or {}).get("cycler")
     if own:
-        return [f"{called}: another record than that of the cell, {_record(own)}."]
+        return [f"{called} has a cycler record of its own: {_record(own)}."]
     if separate(experiment, section):
-        return [f"{called}: another cell, without a record; not beside the quantities of the cell."]
+        return [
+            f"{called} is of another cell, without a cycler record: it is not set beside the quantities of the first."
+        ]
     shared = experiment.get("cycler")
-    return [f"{called}: on the cell's record, {_record(shared)}."] if shared else []
+    return [f"{called} is on the cell's record: {_record(shared)}."] if shared else []
 
 
 def _record(cycler: dict) -> str:

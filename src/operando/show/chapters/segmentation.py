@@ -43,7 +43,7 @@ def chapter(results: Results) -> Chapter | None:
     model = groups["segmentation/model"]
     return Chapter(
         "segmentation", "Segmentation", measured=[_measured(main)],
-        findings=[*_amounts(main), *_ratios(ratios), *_contact(contact)], figures=drawn, tables=[_table(main)],
+        findings=_findings(main, ratios, contact), figures=drawn, tables=[_table(main)],
         doubts=_doubts(groups), checks=[*judged, *([trust.learned(model)] if model.data_vars else [])],
     )  # fmt: skip
 
@@ -61,10 +61,16 @@ def _best(one: xr.Dataset, name: str, scale: float = 1.0) -> tuple[float, float]
     return (value * scale, error * scale) if np.isfinite(value) else (float(one[name]) * scale, np.nan)
 
 
-def _amounts(main: xr.Dataset) -> list[str]:
-    """Phases whose volume changes by more than three of its errors, largest change first, what is around last."""
+def _findings(main: xr.Dataset, ratios: xr.Dataset | None, contact: xr.Dataset | None) -> list[str]:
+    """Changes of the cell's own phases, ratios, contact, and last of what lies around the cell."""
+    inner, around = _amounts(main)
+    return [*inner, *_ratios(ratios), *_contact(contact), *around]
+
+
+def _amounts(main: xr.Dataset) -> tuple[list[str], list[str]]:
+    """Phases whose volume changes by more than three of its errors, largest change first; those around apart."""
     if main.sizes["time"] < 2:
-        return []
+        return [], []
     told = []
     for name in map(str, main["phase"].values):
         one = main.sel(phase=name)
@@ -73,10 +79,10 @@ def _amounts(main: xr.Dataset) -> list[str]:
             text = f"{name.capitalize()} goes from {with_error(a, ea)} to {with_error(b, eb)} × 10³ µm³."
             told.append((name.lower() not in AROUND, abs(b - a) / np.hypot(ea, eb), text))
     if not told and np.isfinite(main["volume_err"]).any():
-        return [
-            "No phase changes its volume by more than three of its errors from the first to the last scan."
-        ]
-    return [text for *_, text in sorted(told, reverse=True)[:4]]
+        text = "No phase changes its volume by more than three of its errors from the first to the last scan."
+        return [text], []
+    told = sorted(told, reverse=True)[:4]
+    return [text for inner, _, text in told if inner], [text for inner, _, text in told if not inner]
 
 
 def _ratios(ratios: xr.Dataset | None) -> list[str]:

@@ -125,7 +125,7 @@ def _roughness(groups: dict[str, xr.Dataset]) -> list[str]:
     for name in ELECTRODES:
         one = table.sel(interface=name)
         first, last = (with_error(float(one["R_a"][k]), float(one["R_a_err"][k]), "µm") for k in (0, -1))
-        text = f"R_a of the {name} interface is {first}"
+        text = f"The roughness Ra of the {name} interface is {first}"
         if one.sizes["time"] > 1:
             text += f" in the first scan and {last} in the last"
         found.append(f"{text}.")
@@ -217,7 +217,7 @@ def _rough_table(table: xr.Dataset) -> Table:
                 *(with_error(float(one[n]), float(one[f"{n}_err"])) for n in ("Ssk", "Sku")), number(float(one["Sz"])),
                 number(float(one["Sal"])),
             ])  # fmt: skip
-    columns = ["interface", f"time / {unit}", "R_a / µm", "R_q / µm", "Ssk", "Sku", "Sz / µm", "Sal / µm"]
+    columns = ["interface", f"time / {unit}", "Ra / µm", "Rq / µm", "Ssk", "Sku", "Sz / µm", "Sal / µm"]
     note = "Height set of ISO 25178, mean plane removed, noise taken out; errors as samples of a larger face."
     return Table("tomography-roughness", "Roughness of the interfaces", columns, rows, note)
 

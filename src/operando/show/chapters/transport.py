@@ -33,7 +33,7 @@ def chapter(results: Results) -> Chapter | None:
         for what in ("map", "cubes", "synthetic", "field")
     }
     found = Chapter("transport", "Transport and stiffness of the microstructure")
-    what = "Segmented above" if summary.attrs.get("source") == "segmentation" else "Label volumes"
+    what = "Volumes as segmented" if summary.attrs.get("source") == "segmentation" else "Label volumes"
     found.measured.append(f"{what}: {listed([_made_of(summary, n) for n in names])}.")
     for name in names if len(names) <= MOST_TOLD else (names[0], names[-1]):
         one = summary.sel(volume=name)

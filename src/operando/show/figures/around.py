@@ -22,7 +22,7 @@ def ratio(ring: str, data: xr.Dataset) -> Exhibit:
     axes.set(xlabel="z / µm", ylabel="ratio of areas")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Exhibit(
-        f"{ring}-ratio", f"Families of {ring} over depth",
+        f"{ring}-ratio", f"Ratio of the families of {ring} over depth",
         "Peak areas of one family over those of the other, summed over times and columns where both are valid, with "
         "1σ errors. As seen: not divided by structure factors or by the share of each family that the detector covers.",
         "Ratio of peak areas of two families against depth.", figure,
@@ -47,6 +47,7 @@ def roundness(rings: dict[str, xr.Dataset]) -> Exhibit:
         tables.append(data[names].to_dataframe().reset_index().assign(ring=name))
     axes.set(xlabel="map", ylabel="amplitude / 10⁻⁴ of q")
     axes.set_ylim(0)
+    axes.locator_params(axis="x", integer=True)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Exhibit(
         "roundness", "How round the rings are",

@@ -81,7 +81,7 @@ def profiles(found: xr.Dataset) -> Exhibit:
     below.fill_between(p, -noise, noise, color=RULE, alpha=0.5, lw=0, zorder=0)
     above.set_ylabel("share of counts a bin")
     above.tick_params(labelbottom=False)
-    below.set(xlabel="p_z / a.u.", ylabel="difference / 10⁻³")
+    below.set(xlabel="momentum $p_z$ / a.u.", ylabel="difference / 10⁻³")
     above.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=6.5)
     return Exhibit(
         "compton-profiles", "Electron momentum of the cathode",
@@ -101,9 +101,9 @@ def lithium_maps(maps: xr.Dataset, change: xr.Dataset) -> Exhibit:
             ("deviation\n/ σ", change["sigma"], CHANGE)]  # fmt: skip
     x, y = edges(maps["x"].values), edges(maps["y"].values)
     height = size * np.ptp(y) / np.ptp(x)
-    figure = sheet(0.9 + len(rows) * (height + 0.08))
+    figure = sheet(0.9 + len(rows) * (height + 0.17))
     for r, (label, values, colours) in enumerate(rows):
-        bottom = 0.45 + (len(rows) - 1 - r) * (height + 0.08)
+        bottom = 0.45 + (len(rows) - 1 - r) * (height + 0.17)
         low, high = _range(values, maps["x_li_err_fit"] if r == 0 else None, colours)
         for c, state in enumerate(states):
             axes = panel(figure, 0.95 + c * size, bottom, size - 0.05, height)

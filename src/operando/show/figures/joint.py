@@ -48,6 +48,8 @@ def together(series: dict[str, xr.Dataset], cell: str = "") -> Exhibit:
         value, unit_shown = one["value"].values, str(one["value"].attrs.get("units", ""))
         if unit_shown in ELECTRICAL:
             value, unit_shown = scaled(value, unit_shown)
+        if unit_shown == "um3":
+            value, unit_shown = 1e-3 * value, "10³ µm³"
         factor = np.nanmax(np.abs(value)) / max(float(np.nanmax(np.abs(one["value"].values))), 1e-300)
         error = one["value_err"].values * factor
         axes.errorbar(one["time"].values / per, value, np.where(np.isfinite(error), error, 0.0), fmt="o-",
@@ -67,7 +69,7 @@ def together(series: dict[str, xr.Dataset], cell: str = "") -> Exhibit:
         tables.append(one.to_dataframe().reset_index().assign(quantity=name, technique=technique))
     axes.set_xlabel(f"time / {unit}")
     left = len(series) - len(chosen)
-    more = f" {left} more are in the table of results." if left else ""
+    more = f" {left} more {'is' if left == 1 else 'are'} in the table of results." if left else ""
     own = (
         f"{cell[:1].upper()}{cell[1:]} of a cell with a record of its own, in its own time. " if cell else ""
     )

@@ -86,6 +86,22 @@ def confusion(found: xr.Dataset) -> Exhibit:
     )  # fmt: skip
 
 
+#: kinds of features; of those with eigenvalues what each is, rising
+FEATURES = {
+    "grey": "grey value", "gaussian": "smoothed grey value", "gradient": "gradient", "hessian": "curvature",
+    "structure": "structure", "difference": "difference of two widths,",
+}  # fmt: skip
+
+
+def _feature(name: str) -> str:
+    """`hessian 0 1.4` as `curvature 1, 1.4`: kind, number of the eigenvalue, width."""
+    kind, *rest = name.split()
+    said = FEATURES.get(kind, kind)
+    if kind in ("hessian", "structure") and len(rest) == 2:
+        return f"{said} {int(rest[0]) + 1}, {rest[1]}"
+    return f"{said} {' to '.join(rest)}".strip()
+
+
 @styled
 def learned(model: xr.Dataset) -> Exhibit:
     """Importance of the features of a forest, or the losses of a U-Net during its training."""
@@ -93,13 +109,13 @@ def learned(model: xr.Dataset) -> Exhibit:
         order = np.argsort(-model["importance"].values)[:12]
         names, values = model["feature"].values[order], model["importance"].values[order]
         figure = sheet(0.6 + 0.17 * len(order))
-        axes = panel(figure, 1.6, 0.42, 4.6, 0.17 * len(order))
+        axes = panel(figure, 2.1, 0.42, 4.1, 0.17 * len(order))
         axes.barh(np.arange(len(order)), values, 0.65, color=SERIES[0])
-        axes.set_yticks(np.arange(len(order)), names)
+        axes.set_yticks(np.arange(len(order)), [_feature(str(name)) for name in names])
         axes.invert_yaxis()
         axes.set_xlabel("importance (share of what the splits of all trees gain)")
         return Exhibit("segmentation-features", "What the forest looks at",
-                       "The twelve features that part the painted voxels best; numbers are widths in voxels.",
+                       f"The {len(order)} features that part the painted voxels best, at their widths in voxels.",
                        "Importance of features.", figure, model.to_dataframe().reset_index())  # fmt: skip
     figure = sheet(2.0)
     left, right = panel(figure, 0.75, 0.45, 2.7, 1.35), panel(figure, 4.4, 0.45, 2.7, 1.35)

@@ -48,10 +48,10 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
     aspect = max(float(np.ptp(edges(o[up].values)) / np.ptp(edges(o[across].values))) for o in flat.values())
     tall = (width - 0.15) * min(aspect, 2.0)
     rows = -(-len(flat) // columns)
-    figure = sheet(0.5 + rows * (tall + 0.35))
+    figure = sheet(0.5 + rows * (tall + 0.5))
     for k, (name, one) in enumerate(flat.items()):
         row, column = divmod(k, columns)
-        axes = panel(figure, 0.7 + column * width, 0.45 + (rows - 1 - row) * (tall + 0.35), width - 0.2, tall)
+        axes = panel(figure, 0.7 + column * width, 0.45 + (rows - 1 - row) * (tall + 0.5), width - 0.2, tall)
         image = _draw_map(axes, one, low, high)
         axes.set_title(name, fontsize=7)
         axes.locator_params(nbins=4)
@@ -73,9 +73,10 @@ def maps(found: dict[str, xr.Dataset]) -> Exhibit:
     ])  # fmt: skip
     return Exhibit(
         "transport-maps", "Tortuosity factor over the section",
-        f"Tortuosity factor along {flux} of each domain (insulated sides; D_eff = D × share / factor, the square of "
-        "the tortuosity). Orange: no path leads from face to face, the factor is infinite. Hatched: outside of the "
-        f"sample, or none of the phase. Where several domains fit along {flux}, those at the first face are shown.",
+        f"Tortuosity factor, the square of the tortuosity, along {flux} of each domain with insulated sides: the "
+        "effective diffusivity is D × share / factor. Orange: no path leads from face to face, the factor is "
+        "infinite. Hatched: outside of the sample, or none of the phase. Where several domains fit along "
+        f"{flux}, those at the first face are shown.",
         "Maps of the tortuosity factor.", figure, table,
     )  # fmt: skip
 
