@@ -112,3 +112,11 @@ def test_options_that_no_measurement_has_are_refused_before_the_work(words, valu
     else:  # refused by the range of the option already
         assert done.exit_code == 2
         assert words[-1] in done.output
+
+
+def test_indices_of_planes_that_no_diffraction_has_are_refused():
+    from operando.flow.sections.xrd import RingSection
+
+    assert RingSection(name="a", phase="Li", hkl=(1, 1, -2)).hkl == (1, 1, -2)
+    with pytest.raises(ValueError, match="less than or equal to 100"):
+        RingSection(name="a", phase="Li", hkl=(10**12, 0, 0))

@@ -23,6 +23,8 @@ Positive = Annotated[Number, Field(gt=0)]
 Voxel = Annotated[Number, Field(ge=SIDES_UM[0], le=SIDES_UM[1])]  # in um
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]  # of every generator that is used here
 Side = Annotated[Whole, Field(gt=0, le=20_000)]
+Index = Annotated[Whole, Field(ge=-100, le=100)]
+Indices = tuple[Index, Index, Index]  # h, k, l of a plane, or u, v, w of a direction
 Degrees = Annotated[Number, Field(ge=-360, le=360)]
 Word = Annotated[str, Field(min_length=1)]
 

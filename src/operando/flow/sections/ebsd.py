@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from .base import Number, Positive, Section, Seed, Whole, Word
+from .base import Indices, Number, Positive, Section, Seed, Whole, Word
 
 
 class MapSection(Section):
@@ -24,9 +24,7 @@ class EbsdSection(Section):
 
     maps: Annotated[list[MapSection], Field(min_length=1)]
     phase: Annotated[Whole, Field(ge=1)] = 1
-    poles: Annotated[list[tuple[Whole, Whole, Whole]], Field(min_length=1)] = Field(
-        default=[(0, 0, 1), (1, 0, 1), (1, 1, 1)]
-    )
+    poles: Annotated[list[Indices], Field(min_length=1)] = Field(default=[(0, 0, 1), (1, 0, 1), (1, 1, 1)])
     direction: tuple[Number, Number, Number] = (0.0, 0.0, 1.0)
     within_deg: Annotated[Positive, Field(le=90)] = 15.0
     threshold_deg: Annotated[Positive, Field(lt=60)] = 5.0

@@ -6,9 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Degrees, Positive, Section, Whole, Word
-
-Indices = tuple[Whole, Whole, Whole]
+from .base import Degrees, Indices, Positive, Section, Whole, Word
 
 
 class TextureSection(Section):

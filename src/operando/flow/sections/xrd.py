@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Degrees, Number, Positive, Section, Side, Switch, Whole, Word
+from .base import Degrees, Indices, Number, Positive, Section, Side, Switch, Whole, Word
 
 #: names that the sums and groups of an analysis already have
 TAKEN = ("pattern", "monitor", "total_counts", "reflections")
@@ -42,7 +42,7 @@ class RingSection(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
     phase: str
-    hkl: tuple[Whole, Whole, Whole]
+    hkl: Indices
     families: dict[Word, Annotated[list[Degrees], Field(min_length=1)]] = Field(default={})
     half_width_deg: Annotated[Number, Field(gt=0, le=180)] = 10.0
     q_range: tuple[Positive, Positive] | None = None
