@@ -91,10 +91,14 @@ def test_phase_retrieval_that_reaches_beyond_any_image_is_refused():
     assert (
         PhaseRetrieval(200.0, 28.0, 40.0).reach_px(1.7) == 13
     )  # 4 sqrt(pi lambda z delta/beta) / (2 pi pixel)
-    with pytest.raises(InputError, match="further than any image"):
+    with pytest.raises(InputError, match="further than the image"):
         PhaseRetrieval(1e14, 28.0, 40.0).reach_px(1.7)
-    with pytest.raises(InputError, match="further than any image"):
-        retrieve_phase(np.ones((4, 4), np.float32), 1e14)
+    image = np.ones((40, 30), np.float32)
+    np.testing.assert_allclose(
+        retrieve_phase(image, (2 * np.pi * 9) ** 2), 0, atol=1e-6
+    )  # reaches over 36 pixels
+    with pytest.raises(InputError, match=r"over 44 pixels, further than the image \(40\)"):
+        retrieve_phase(image, (2 * np.pi * 11) ** 2)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e300", "-1e16", "1e-300"])

@@ -42,13 +42,17 @@ def as_given(given: dict[str, Any]) -> dict[str, Any]:
 def film(
     output: Folder = Path("model-film"),
     voltage: Annotated[float, typer.Option(help="Of the charge, V.")] = 4.3,
-    hours: Annotated[float, typer.Option(help="Of the charge.", min=1e-3)] = 2.3,
+    hours: Annotated[float, typer.Option(help="Of the charge.", min=1e-3, max=1e4)] = 2.3,
     discharge: Annotated[float, typer.Option(help="Current of the discharge, mA/cm2.", min=1e-6)] = 0.4,
     until: Annotated[float, typer.Option(help="Cut-off of the discharge, V.")] = 3.0,
-    rest: Annotated[float, typer.Option(help="Hours.", min=1e-3)] = 1.0,
+    rest: Annotated[float, typer.Option(help="Hours.", min=1e-3, max=1e4)] = 1.0,
     film_um: Annotated[float, typer.Option(help="Thickness.", min=1e-3)] = 20.0,
-    poor: Annotated[float, typer.Option(help="Diffusivity of the Li-poor phase, m2/s.", min=0)] = 1e-12,
-    rich: Annotated[float, typer.Option(help="Diffusivity of the Li-rich phase, m2/s.", min=0)] = 7e-14,
+    poor: Annotated[
+        float, typer.Option(help="Diffusivity of the Li-poor phase, m2/s.", min=0, max=1e-6)
+    ] = 1e-12,
+    rich: Annotated[
+        float, typer.Option(help="Diffusivity of the Li-rich phase, m2/s.", min=0, max=1e-6)
+    ] = 7e-14,
     conductivity: Annotated[float, typer.Option(help="Of the electrolyte, S/cm.", min=0)] = 2e-6,
     exchange: Annotated[float, typer.Option(help="Exchange current of the film, A/m2.", min=0)] = 1.2,
     start_x: Annotated[float, typer.Option(help="Li content at the start.", min=0, max=1)] = 0.95,

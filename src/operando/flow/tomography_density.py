@@ -102,7 +102,7 @@ def smeared(values: np.ndarray, ratio: float) -> np.ndarray:
 
     if not ratio > 0:
         return values
-    pad = int(np.ceil(REACH * np.sqrt(ratio) / (2 * np.pi)))
+    pad = reach_of(ratio, max(values.shape), REACH)
     shape = [fft.next_fast_len(n + 2 * pad, real=True) for n in values.shape]
     room = [(pad, s - n - pad) for n, s in zip(values.shape, shape, strict=True)]
     wide = np.pad(values.astype(np.float32, copy=False), room, mode="edge")

@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, median_filter, shi
 
 from operando.core.errors import InputError
 from operando.core.units import LI_MOLAR_VOLUME_CM3_PER_MOL
+from operando.tomography.phase import reach_of
 
 from .tomography_density import FRINGE, LIGHT, REACH, Optics, Outline
 from .tomography_level import EDGE_ROWS, Layers, Whole, local_level, rim_field, whole_lithium
@@ -182,8 +183,8 @@ def filtered(light: np.ndarray, ratio: float) -> np.ndarray:
 
     Beyond the first and last rows the mean of three goes on, so that their noise is not spread.
     """
-    pad = int(np.ceil(REACH * np.sqrt(ratio) / (2 * np.pi)))
     rows, angles, columns = light.shape
+    pad = reach_of(ratio, max(rows, columns), REACH)
     shape = tuple(fft.next_fast_len(n + 2 * pad, real=True) for n in (rows, columns))
     square = np.add.outer(fft.fftfreq(shape[0]) ** 2, fft.rfftfreq(shape[1]) ** 2)
     response = (1 / (1 + ratio * square)).astype(np.float32)

@@ -10,7 +10,7 @@ from scipy import fft
 from ..core.errors import InputError
 from ..core.units import energy_to_wavelength
 
-MOST_REACH = 20_000  # pixels
+MOST_REACH = 20_000  # pixels of the widest image
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class PhaseRetrieval:
         return reach_of(self.ratio(pixel_um))
 
 
-def reach_of(ratio: float) -> int:
-    """Four decay lengths of the filter, pixels. Raises `InputError` for more than any detector has."""
-    reach = 4 * np.sqrt(ratio) / (2 * np.pi)
-    if not reach <= MOST_REACH:
+def reach_of(ratio: float, width: int = MOST_REACH, lengths: float = 4.0) -> int:
+    """`lengths` decay lengths of the filter, pixels. Raises `InputError` for more than the `width` of the image."""
+    reach = lengths * np.sqrt(ratio) / (2 * np.pi)
+    if not reach <= width:
         raise InputError(
-            f"phase retrieval would reach over {reach:.3g} pixels, further than any image",
+            f"phase retrieval would reach over {reach:.3g} pixels, further than the image ({width})",
             where="phase retrieval",
             fix="Check delta/beta, energy, distance and pixel: is one of them in another unit?",
         )
@@ -61,7 +61,7 @@ def retrieve_phase(transmission: np.ndarray, ratio: float) -> np.ndarray:
     from the near field, z > pixel^2 / lambda.
     """
     rows, columns = transmission.shape
-    pad = max(8, reach_of(ratio))
+    pad = max(8, reach_of(ratio, max(rows, columns)))
     padded = np.pad(transmission, pad, mode="edge")
     shape = tuple(fft.next_fast_len(n, real=True) for n in padded.shape)
     padded = np.pad(padded, ((0, shape[0] - padded.shape[0]), (0, shape[1] - padded.shape[1])), mode="edge")

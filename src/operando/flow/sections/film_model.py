@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from .base import Number, Positive, Section, Word
 
+Hours = Annotated[Positive, Field(le=10_000)]
+Diffusivity = Annotated[Positive, Field(le=1e-6)]  # m2/s, more than that of a gas in a porous solid
+
 
 class StepSection(Section):
     """One of `hold` (V) for hours, `drive` (mA/cm2, positive on charge) until a voltage, `rest` for hours."""
@@ -15,8 +18,8 @@ class StepSection(Section):
     hold: Positive | None = None
     drive: Number | None = None
     until: Positive | None = None
-    rest: Positive | None = None
-    hours: Positive | None = None
+    rest: Hours | None = None
+    hours: Hours | None = None
 
     @model_validator(mode="after")
     def one_kind(self):
@@ -38,8 +41,8 @@ class FilmModelSection(Section):
     substrate_um: Number | None = None
     film_um: Positive | None = None
     start_x: Annotated[Positive, Field(le=1)] = 0.95
-    diffusivity_poor: Positive = 1e-12
-    diffusivity_rich: Positive = 7e-14
+    diffusivity_poor: Diffusivity = 1e-12
+    diffusivity_rich: Diffusivity = 7e-14
     conductivity_S_per_cm: Positive = 2e-6
     exchange_A_per_m2: Positive = 1.2
     spread: Annotated[Number, Field(ge=0)] | None = None
