@@ -19,7 +19,8 @@ const OTHERS = {
   "tomography/maps:gain": "gain of the void fit", "tomography/maps:height_extra": "error by voids", "tomography/maps:inside": "inside the sample", "tomography/maps:level": "gap less mean void",
   "tomography/maps:lithium": "lithium thickness", "tomography/maps:used": "columns used", "tomography/maps:void": "void thickness",
   "tomography/porosity:near": "porosity below the face", "tomography/current:hot": "hot spots, by number",
-  "tomography/sections:xz": "middle of y", "tomography/sections:yz": "middle of x", "tomography/sections:xy_bottom": "bottom interface", "tomography/sections:xy_top": "top interface",
+  "tomography/sections:xz": "grey value, middle of y", "tomography/sections:yz": "grey value, middle of x", "tomography/sections:xy_bottom": "grey value, bottom interface",
+  "tomography/sections:xy_top": "grey value, top interface",
 };
 const IN_RING = { phases: "two peaks", ratio: "families" };
 const words = (name) => name.replaceAll("_", " ");

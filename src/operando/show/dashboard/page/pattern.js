@@ -63,7 +63,7 @@ function drawPattern() {
   });
   if (phases.length) out += legend(phases.map((phase, i) => [phase, SERIES[(i + 2) % 6]]), a.left, height - 3);
   whole.svg.innerHTML = out + words(a.left + a.width, height - 3, "q / Å⁻¹", 'text-anchor="end" class="label"');
-  whole.note.textContent = p.of === "map" && (state.p || state.r) && !has(0, "points") ? "Of a point only with point_patterns = true." : "";
+  whole.note.textContent = p.of === "map" && (state.p || state.r) && onScan() && !has(0, "points") ? "Of a point only with point_patterns = true." : "";
 }
 
 export function chosenRing() {
@@ -106,7 +106,7 @@ function drawPeak() {
   });
   zoom.svg.innerHTML = out + legend(items, 54, 11) + words(a.left + a.width / 2, height - 3, "q / Å⁻¹", 'text-anchor="middle" class="label"');
   const told = found.map((one) => (one.good ? `${one.family} ${withError(one.at, one.error)}` : `${one.family} no valid fit`));
-  zoom.note.textContent = zoom.note.title = !state.p ? "Click a point of the map for its fit." : `q / Å⁻¹: ${told.join(", ")}.${found.length ? ` Fits: azimuths of each family; dots: all.` : ""}`;
+  zoom.note.textContent = zoom.note.title = !state.p || !onScan() ? `Click a point of ${onScan() ? "the" : "a diffraction"} map for its fit.` : !found.length ? "" : `q / Å⁻¹: ${told.join(", ")}.${found.length ? ` Fits: azimuths of each family; dots: all.` : ""}`;
   zoom.drawn = { q, curves, families: found.filter((one) => one.good).map((one) => one.family), p: p ? { x, y: dots } : null };
 }
 

@@ -1,5 +1,5 @@
 // Numbers, units and reasons as people write them.
-const UNITS = { angstrom: "Å", "1/angstrom": "Å⁻¹", um: "µm", degree: "°", degrees: "°", deg: "°", "1": "", dimensionless: "", "mAh/cm2": "mAh cm⁻²", "counts*angstrom": "counts Å" };
+const UNITS = { angstrom: "Å", "1/angstrom": "Å⁻¹", um: "µm", degree: "°", degrees: "°", deg: "°", "1": "", dimensionless: "", "mAh/cm2": "mAh/cm²", "mA/cm2": "mA/cm²", "1/cm": "cm⁻¹", "counts*angstrom": "counts Å" };
 const LONG = 1e-9;
 export const pretty = (unit) => UNITS[unit] ?? (unit || "").replace("/angstrom", "/Å");
 export const label = (name, unit) => (pretty(unit) ? `${name} / ${pretty(unit)}` : name);
