@@ -162,3 +162,13 @@ def test_the_binning_that_fits_is_the_least(memory_gb, binning):
         require_memory(section, Planned("v", shape, 1.0, 0))
     with pytest.raises(OperandoError, match=r"binning = \d+ takes"):
         require_memory(section, Planned("v", (10**9,) * 3, 1.0, 0))
+
+
+def test_a_volume_of_which_chunks_were_never_written_is_told(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        volume = file.create_dataset("grey", (40, 50, 60), "f4", chunks=(20, 50, 60))
+        volume[:20] = 1.0
+    with pytest.raises(ReadError, match="grey holds 1 of its 2 chunks"):
+        open_volume(tmp_path / "v.h5")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.bitshuffle import decode_bslz4
+from ..core.errors import ReadError
 from .sources import BITSHUFFLE, LZ4, bitshuffle_codec, filters
 
 if TYPE_CHECKING:
@@ -34,6 +36,19 @@ def values(dataset: h5py.Dataset, *selection: slice) -> np.ndarray:
         for place in _corners(dataset.chunks, bounds):
             _place(dataset, place, bounds, out)
     return out
+
+
+def check_written(dataset: h5py.Dataset, path: str | Path) -> None:
+    """Raise `ReadError` where chunks of an array were never written: HDF5 would fill them up with one value."""
+    if dataset.chunks is None or dataset.is_virtual:
+        return
+    due = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+    there = dataset.id.get_num_chunks()
+    if there < due:
+        raise ReadError(
+            f"{dataset.name.lstrip('/')} holds {there:,} of its {due:,} chunks: the rest was never written",
+            where=str(path), fix="Wait until it is written, or write it again.",
+        )  # fmt: skip
 
 
 def decoded_here(dataset: h5py.Dataset) -> bool:

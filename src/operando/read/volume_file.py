@@ -158,13 +158,14 @@ def _hdf5(path: Path) -> VolumeFile:
     import h5py
 
     from .hdf5 import attribute, damage_told, open_hdf5
-    from .hdf5_chunks import values
+    from .hdf5_chunks import check_written, values
 
     with damage_told(path), open_hdf5(path) as file:
         found: list[str] = []
         file.visititems(lambda n, o: found.append(n) if isinstance(o, h5py.Dataset) and o.ndim == 3 else None)
         name = _only(found, path)
         stored = file[name]
+        check_written(stored, path)
         shape, dtype, voxel = stored.shape, stored.dtype, voxel_side(attribute(stored, "voxel_um"))
 
     def get(box: Box) -> np.ndarray:
