@@ -113,7 +113,7 @@ def quantities(groups: Mapping[str, h5py.Group]) -> dict[str, Quantity]:
 
 def _order(group: str) -> tuple:
     first = group.count("/") != 1 or not group.startswith("xrd/")
-    return (group != "lithium", first, group.partition("/")[0], group)
+    return (group != "lithium", first, group.partition("/")[0], group == "tomography/current", group)
 
 
 def _rank(variable: str) -> tuple:
