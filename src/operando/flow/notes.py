@@ -97,6 +97,6 @@ def _neighbours(groups: dict[str, xr.Dataset]) -> list[str]:
         ]
         if others:
             sentences.append(
-                f"{name}: near it lies {', '.join(others)}, which may shift the positions of its peaks"
+                f"{name}: lines near by may shift the positions of its peaks: {', '.join(others)}"
             )
     return sentences
