@@ -225,6 +225,10 @@ CASES = {
     "PONI with one axis": (poni("Detector_config", '{"pixel1": 1e-4, "pixel2": 1e-4, "max_shape": [300]}'),
                            GeometryError, "max_shape", "poni", "Make"),
     "PONI of another detector": (poni("Detector", "Eiger4M"), GeometryError, "Eiger4M", "Eiger4M", "PONI"),
+    "PONI of no version": (poni("poni_version", "NaN"), GeometryError, "no detector in it", "poni", "Make"),
+    "PONI with a side that is no number": (
+        poni("Detector_config", '{"pixel1": 1e-4, "pixel2": 1e-4, "max_shape": [NaN, 400]}'),
+        GeometryError, "not rows, columns", "poni", "Make"),
     "PONI of an unknown detector": (poni("Detector", "Eiger5M"), GeometryError, "not a PONI file", "poni", "Make"),
     "PONI a folder": (folder_at("calib/detector.poni"), ExperimentError, "a folder", "line 27", ""),
     "PONI absent": (gone("calib/detector.poni"), ExperimentError, "xrd.geometry: no such file", "line 27", "relative"),

@@ -20,6 +20,7 @@ from .errors import GeometryError
 
 Flip = Literal["none", "vertical", "horizontal", "both"]
 MAKE_PONI = "Make one with pyFAI-calib2 from a reference frame."
+LARGEST_SIDE = 1_000_000  # pixels
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Geometry:
             absent = [name for name in ("dist", "poni1", "poni2") if getattr(poni, name) is None]
             if absent:
                 raise ValueError(f"no {absent[0]} in it")
+            if detector is None:
+                raise ValueError("no detector in it")
             dist, poni1, poni2 = float(poni.dist), float(poni.poni1), float(poni.poni2)
         except OSError as error:
             raise GeometryError(
@@ -93,16 +96,18 @@ class Geometry:
             )
         _check_numbers(poni, wavelength, path)
         config = dict(detector.get_config() or {})
-        found = int(config.pop("orientation", 0) or 0)
+        found = config.pop("orientation", 0) or 0
+        if found not in range(5):
+            raise GeometryError(f"orientation {found} is not 1 to 4", where=str(path), fix=MAKE_PONI)
         named = type(detector).__name__ != "Detector"
         shape = detector.max_shape if detector.max_shape is not None else config.get("max_shape")
-        if shape is not None and len(shape) != 2:
+        if shape is not None and not _is_size(shape):
             raise GeometryError(f"max_shape {shape} is not rows, columns", where=str(path), fix=MAKE_PONI)
         return cls(
             dist, poni1, poni2, wavelength, (float(detector.pixel1), float(detector.pixel2)),
             None if shape is None or None in shape else (int(shape[0]), int(shape[1])),
             float(poni.rot1 or 0), float(poni.rot2 or 0), float(poni.rot3 or 0),
-            orientation or found or 3, flip, detector.__class__.__name__ if named else None,
+            orientation or int(found) or 3, flip, detector.__class__.__name__ if named else None,
             json.dumps(config) if named else "{}",
         )  # fmt: skip
 
@@ -179,6 +184,13 @@ class Geometry:
                 where=self.detector, fix="Use the PONI of this detector, or of this binning and region of interest.",
             )  # fmt: skip
         return None if mask is None else self.to_stored(np.asarray(mask, bool))
+
+
+def _is_size(shape) -> bool:
+    """Whether this can be rows and columns, either of them unknown (None)."""
+    return len(shape) == 2 and all(
+        n is None or (isinstance(n, (int, float, np.number)) and 0 < n <= LARGEST_SIDE) for n in shape
+    )
 
 
 def _check_numbers(poni, wavelength_A: float, path: str | Path) -> None:
