@@ -17,6 +17,7 @@ NUMPY_DAMAGE = (
     BadZipFile,
     TokenError,
     zlib.error,
+    NotImplementedError,  # a zip of another kind of compression
 )
 
 
