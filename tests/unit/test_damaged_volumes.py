@@ -172,3 +172,9 @@ def test_a_volume_of_which_chunks_were_never_written_is_told(tmp_path):
         volume[:20] = 1.0
     with pytest.raises(ReadError, match="grey holds 1 of its 2 chunks"):
         open_volume(tmp_path / "v.h5")
+    labels = open_volume(tmp_path / "v.h5", sparse=True)  # of the slices that somebody labelled
+    assert labels.box((slice(19, 21), slice(0, 1), slice(0, 1))).ravel().tolist() == [1.0, 0.0]
+    with h5py.File(tmp_path / "none.h5", "w") as file:
+        file.create_dataset("labels", (40, 50, 60), "u1", chunks=(20, 50, 60))
+    with pytest.raises(ReadError, match="labels holds 0 of its 2 chunks"):
+        open_volume(tmp_path / "none.h5", sparse=True)

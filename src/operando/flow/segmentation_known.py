@@ -206,7 +206,7 @@ def _around(strokes: list, shape: Sequence[int]) -> Box:
 
 
 def _label_file(path: Path, scan: Scan, phases: tuple[str, ...], values: dict[str, Any] | None) -> Known:
-    file = open_volume(path).flipped(scan.file.flip)
+    file = open_volume(path, sparse=True).flipped(scan.file.flip)
     if file.shape != scan.file.shape:
         raise InputError(
             f"labels of {file.shape} voxels, {scan.name} is {scan.file.shape}", where=str(path),

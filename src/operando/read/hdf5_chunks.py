@@ -38,13 +38,16 @@ def values(dataset: h5py.Dataset, *selection: slice) -> np.ndarray:
     return out
 
 
-def check_written(dataset: h5py.Dataset, path: str | Path) -> None:
-    """Raise `ReadError` where chunks of an array were never written: HDF5 would fill them up with one value."""
+def check_written(dataset: h5py.Dataset, path: str | Path, *, sparse: bool = False) -> None:
+    """Raise `ReadError` where chunks of an array were never written: HDF5 would fill them up with one value.
+
+    sparse   what was not written means 0 (labels of some slices): only an array without any chunk is refused
+    """
     if dataset.chunks is None or dataset.is_virtual:
         return
     due = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
     there = dataset.id.get_num_chunks()
-    if there < due:
+    if there < (min(due, 1) if sparse else due):
         raise ReadError(
             f"{dataset.name.lstrip('/')} holds {there:,} of its {due:,} chunks: the rest was never written",
             where=str(path), fix="Wait until it is written, or write it again.",

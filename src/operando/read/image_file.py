@@ -30,9 +30,8 @@ def pixels(image, frame: int, path: Path) -> np.ndarray:
     if frame == 0:
         return image.data
     try:
-        if (
-            getattr(image, "lib", "") == "PIL"
-        ):  # compressed TIFF, of which fabio itself decodes the first image only
+        if getattr(image, "lib", "") == "PIL":
+            # compressed TIFF, of which fabio itself decodes the first image only
             from PIL import Image
 
             with Image.open(path) as pages:

@@ -105,8 +105,9 @@ def _binned(cut: np.ndarray, b: int) -> np.ndarray:
     return cut.reshape(b, ny, b, nx, b).mean((0, 2, 4), dtype=np.float64).astype(np.float32)
 
 
-def open_volume(path: str | Path) -> VolumeFile:
-    """The volume of a file or folder; nothing but its head is read. Raises `ReadError` where there is none."""
+def open_volume(path: str | Path, *, sparse: bool = False) -> VolumeFile:
+    """The volume of a file or folder; nothing but its head is read. Raises `ReadError` where there is none, and where
+    parts of it were never written, unless it is `sparse`: labels, 0 where nothing was written."""
     path = Path(path)
     if not path.exists():
         raise ReadError("no such file", where=str(path), fix="Check the path.")
@@ -115,7 +116,7 @@ def open_volume(path: str | Path) -> VolumeFile:
             return _zarr(path)
         if path.is_dir():
             return _tiff_folder(path)
-        return _tiff_stack(path) if path.suffix.lower() in TIFF else _hdf5(path)
+        return _tiff_stack(path) if path.suffix.lower() in TIFF else _hdf5(path, sparse)
 
 
 def _made(
@@ -154,7 +155,7 @@ def _zarr(path: Path) -> VolumeFile:
                  units=str(attrs.get("units", "1")), **about)  # fmt: skip
 
 
-def _hdf5(path: Path) -> VolumeFile:
+def _hdf5(path: Path, sparse: bool) -> VolumeFile:
     import h5py
 
     from .hdf5 import attribute, damage_told, open_hdf5
@@ -165,7 +166,7 @@ def _hdf5(path: Path) -> VolumeFile:
         file.visititems(lambda n, o: found.append(n) if isinstance(o, h5py.Dataset) and o.ndim == 3 else None)
         name = _only(found, path)
         stored = file[name]
-        check_written(stored, path)
+        check_written(stored, path, sparse=sparse)
         shape, dtype, voxel = stored.shape, stored.dtype, voxel_side(attribute(stored, "voxel_um"))
 
     def get(box: Box) -> np.ndarray:
