@@ -29,6 +29,10 @@ def test_sentences_alike_are_one_with_their_ranges():
     ]
     assert alike(told) == ["144 frames at 90.5 to 598 frames/s", "a/scan_0000 to 0004.zarr"]
     assert alike(["forest of 10 trees, 3D features"]) == ["forest of 10 trees, 3D features"]
+    rings = ["ring LCO003 over 12 bins", "ring LCO110 over 12 bins"]
+    assert alike(rings) == rings  # another name is another thing
+    small = ["at 1.5e-05 m", "at 2e-06 m", "at -1 m"]
+    assert alike(small) == ["at -1 to 1.5e-05 m"]
 
 
 def test_degrees_stand_at_their_number():

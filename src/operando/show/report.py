@@ -20,8 +20,8 @@ from .text import duration, grouped, number, reason, tied, with_error
 if TYPE_CHECKING:
     from operando.flow.results import Results
 
-#: a number inside a sentence
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
+#: a number inside a sentence, or of a file (scan_0001); those that are part of a name (LCO003, 3D) are none
+NUMBER = re.compile(r"(?<![A-Za-z0-9.])-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![A-Za-z0-9])")
 CSV_PLAIN = 60_000  # bytes: a larger table is compressed
 
 
